@@ -1,0 +1,27 @@
+# Compiler and linker settings shared by every target: warnings are errors, ccache and a fast linker where present.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers -fno-omit-frame-pointer)
+
+find_program(MOLD mold)
+if(MOLD AND NOT COROLLA_SANITIZE)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+if(COROLLA_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+elseif(COROLLA_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+elseif(COROLLA_SANITIZE)
+  message(FATAL_ERROR "COROLLA_SANITIZE is '${COROLLA_SANITIZE}'; it may be empty, address or thread")
+endif()
+if(COROLLA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
