@@ -42,7 +42,8 @@ Result<int64_t> element_count(std::span<const int64_t> shape) {
   int64_t n = 1;
   for (int64_t dim : shape) {
     if (dim < 0)
-      return Error{Code::kInvalidArgument, "shape " + shape_text(shape) + " has a negative dimension"};
+      return Error{Code::kInvalidArgument,
+                   "shape " + shape_text(shape) + " has a negative dimension"};
     if (__builtin_mul_overflow(n, dim, &n))
       return Error{Code::kInvalidArgument,
                    "shape " + shape_text(shape) + " has more elements than 63 bits can count"};

@@ -13,7 +13,20 @@
 namespace corolla {
 
 enum class DType : uint8_t {
-  kBool, kUint8, kUint16, kUint32, kUint64, kInt8, kInt16, kInt32, kInt64, kFp16, kBf16, kFp32, kFp64, kBytes,
+  kBool,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kFp16,
+  kBf16,
+  kFp32,
+  kFp64,
+  kBytes,
 };
 
 // "FP32", "BYTES" ...
@@ -23,8 +36,8 @@ std::optional<DType> dtype_from_name(std::string_view name);
 // Bytes of one element; 0 for kBytes, whose elements carry their own length.
 size_t dtype_size(DType dtype);
 
-// Product of the dimensions. kInvalidArgument when one is negative or the product does not fit 63 bits: a hostile shape must be
-// caught here, before anything is multiplied by it again.
+// Product of the dimensions. kInvalidArgument when one is negative or the product does not fit 63
+// bits: a hostile shape must be caught here, before anything is multiplied by it again.
 Result<int64_t> element_count(std::span<const int64_t> shape);
 
 // element_count * dtype_size, with the same care. REQUIRES: dtype != kBytes.

@@ -1,9 +1,11 @@
-// Structured logs: one line a life event, none a request. Each line has a level, a short event name and key=value fields.
+// Structured logs: one line a life event, none a request. Each line has a level, a short event name
+// and key=value fields.
 //
 //   log::info("worker_ready", {{"worker", 3}, {"model", "flower"}, {"ms", 118}});
 //
-// On a terminal or by default: "12:00:01.123 INFO  front  worker_ready worker=3 model=flower ms=118"; after set_json(true) one JSON object
-// a line. Lines go to standard error. Thread-safe. spdlog does the writing.
+// On a terminal or by default: "12:00:01.123 INFO  front  worker_ready worker=3 model=flower
+// ms=118"; after set_json(true) one JSON object a line. Lines go to standard error. Thread-safe.
+// spdlog does the writing.
 #pragma once
 #include <initializer_list>
 #include <string>
@@ -23,17 +25,25 @@ struct Field {
   Field(std::string_view k, const std::string& v) : key(k), value(v), quoted(true) {}
   Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), quoted(false) {}
   template <class N>
-    requires std::is_arithmetic_v<N>
-  Field(std::string_view k, N v) : key(k), value(std::to_string(v)), quoted(false) {}
+  requires std::is_arithmetic_v<N> Field(std::string_view k, N v)
+      : key(k), value(std::to_string(v)), quoted(false) {}
 };
 
 // Call once, first: the process's name in each line ("keeper", "front", "worker 3").
 void init(std::string_view process, bool json, Level least);
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
-inline void debug(std::string_view e, std::initializer_list<Field> f = {}) { write(Level::kDebug, e, f); }
-inline void info(std::string_view e, std::initializer_list<Field> f = {}) { write(Level::kInfo, e, f); }
-inline void warn(std::string_view e, std::initializer_list<Field> f = {}) { write(Level::kWarn, e, f); }
-inline void error(std::string_view e, std::initializer_list<Field> f = {}) { write(Level::kError, e, f); }
+inline void debug(std::string_view e, std::initializer_list<Field> f = {}) {
+  write(Level::kDebug, e, f);
+}
+inline void info(std::string_view e, std::initializer_list<Field> f = {}) {
+  write(Level::kInfo, e, f);
+}
+inline void warn(std::string_view e, std::initializer_list<Field> f = {}) {
+  write(Level::kWarn, e, f);
+}
+inline void error(std::string_view e, std::initializer_list<Field> f = {}) {
+  write(Level::kError, e, f);
+}
 
 }  // namespace corolla::log

@@ -78,10 +78,10 @@ using Status = Result<Ok>;
 inline Status ok() { return Ok{}; }
 
 // Returns the Error of `expr` from the enclosing function, if it has one.
-#define RETURN_IF_ERROR(expr)                                    \
-  do {                                                           \
-    if (auto corolla_status_ = (expr); !corolla_status_.ok())    \
-      return std::move(corolla_status_).error();                 \
+#define RETURN_IF_ERROR(expr)                                 \
+  do {                                                        \
+    if (auto corolla_status_ = (expr); !corolla_status_.ok()) \
+      return std::move(corolla_status_).error();              \
   } while (0)
 
 // ASSIGN_OR_RETURN(auto x, f()): x = *f(), or return its Error.
@@ -89,8 +89,8 @@ inline Status ok() { return Ok{}; }
 #define COROLLA_CONCAT(a, b) COROLLA_CONCAT_(a, b)
 #define ASSIGN_OR_RETURN(lhs, expr) \
   ASSIGN_OR_RETURN_(COROLLA_CONCAT(corolla_result_, __LINE__), lhs, expr)
-#define ASSIGN_OR_RETURN_(tmp, lhs, expr)      \
-  auto tmp = (expr);                           \
+#define ASSIGN_OR_RETURN_(tmp, lhs, expr)       \
+  auto tmp = (expr);                            \
   if (!tmp.ok()) return std::move(tmp).error(); \
   lhs = *std::move(tmp)
 

@@ -29,8 +29,8 @@ Mapping::~Mapping() {
 namespace {
 
 Error failed(const char* call, const std::string& name, size_t size) {
-  return {Code::kInternal, std::string(call) + " of " + std::to_string(size) + " bytes for " + name +
-                               " failed: " + std::strerror(errno)};
+  return {Code::kInternal, std::string(call) + " of " + std::to_string(size) + " bytes for " +
+                               name + " failed: " + std::strerror(errno)};
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 // Sealed shared memory between processes that do not trust each other's writes.
 //
-// The owner creates a memfd, maps it read-write and seals it (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE): from then on nobody,
-// however it came by the descriptor, can map or write it but through the owner's existing map. Others map it read-only.
-// The memory lives until the last map and descriptor are gone; there is no name, so nothing is left behind.
+// The owner creates a memfd, maps it read-write and seals it (F_SEAL_SHRINK, F_SEAL_GROW,
+// F_SEAL_FUTURE_WRITE): from then on nobody, however it came by the descriptor, can map or write it
+// but through the owner's existing map. Others map it read-only. The memory lives until the last
+// map and descriptor are gone; there is no name, so nothing is left behind.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -42,8 +43,9 @@ struct OwnedMemory {
 // kInternal when the kernel has no room or too few descriptors, with both numbers.
 Result<OwnedMemory> create_sealed_memory(const std::string& name, size_t size);
 
-// Maps another's sealed memory read-only, after checking that it is sealed against shrinking (else its owner could take pages
-// away under us) and at least `least_size` bytes. kInvalidArgument otherwise.
+// Maps another's sealed memory read-only, after checking that it is sealed against shrinking (else
+// its owner could take pages away under us) and at least `least_size` bytes. kInvalidArgument
+// otherwise.
 Result<Mapping> map_sealed_readonly(const Fd& fd, size_t least_size);
 
 }  // namespace corolla

@@ -17,13 +17,15 @@ TEST(SharedMemory, ReaderSeesTheOwnersWritesAndCannotWriteItself) {
   ASSERT_TRUE(reader.ok()) << reader.error().what;
   EXPECT_EQ(reader->data()[5000], std::byte{42});
 
-  EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, owned->fd.get(), 0), MAP_FAILED);
+  EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, owned->fd.get(), 0),
+            MAP_FAILED);
   EXPECT_NE(::mprotect(reader->data(), 4096, PROT_READ | PROT_WRITE), 0);
   EXPECT_LT(::pwrite(owned->fd.get(), "x", 1, 0), 0);
   const std::string path = "/proc/self/fd/" + std::to_string(owned->fd.get());
   Fd again(::open(path.c_str(), O_RDWR));
   if (again) {
-    EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again.get(), 0), MAP_FAILED);
+    EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again.get(), 0),
+              MAP_FAILED);
     EXPECT_LT(::pwrite(again.get(), "x", 1, 0), 0);
   }
 }

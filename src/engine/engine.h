@@ -1,7 +1,8 @@
 // An Engine loads models and runs batches of requests on one slice. One a worker process.
 //
-// Threads: load() and unload() are called on the worker's control thread, submit() on its compute thread. They may overlap; an engine
-// makes them safe. A model is never unloaded while a batch of it is under way: the worker sees to that.
+// Threads: load() and unload() are called on the worker's control thread, submit() on its compute
+// thread. They may overlap; an engine makes them safe. A model is never unloaded while a batch of
+// it is under way: the worker sees to that.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -26,25 +27,28 @@ struct TensorSpec {
 
 // A picture input: decoded (if encoded) and normalised on the slice, as part of the model.
 struct ImageInput {
-  std::string input;                        // which input of the model the picture becomes
-  enum class Form { kUint8, kEncoded } form = Form::kUint8;  // UINT8 [H,W,3], or BYTES [1] holding a JPEG or PNG
-  std::vector<float> mean, std;             // per channel, in 0..1; empty: (0,0,0) and (1,1,1)
+  std::string input;  // which input of the model the picture becomes
+  enum class Form {
+    kUint8,
+    kEncoded
+  } form = Form::kUint8;         // UINT8 [H,W,3], or BYTES [1] holding a JPEG or PNG
+  std::vector<float> mean, std;  // per channel, in 0..1; empty: (0,0,0) and (1,1,1)
 };
 
 struct ModelSource {
   std::string name;
   int64_t version = 1;
-  std::string path;            // of the model file
-  int max_batch = 0;           // 0: the model has no batch dimension
+  std::string path;   // of the model file
+  int max_batch = 0;  // 0: the model has no batch dimension
   std::vector<ImageInput> images;
-  std::map<std::string, std::string> parameters;    // of config.pbtxt
-  std::vector<TensorSpec> inputs, outputs;          // as declared; empty: whatever the file has
+  std::map<std::string, std::string> parameters;  // of config.pbtxt
+  std::vector<TensorSpec> inputs, outputs;        // as declared; empty: whatever the file has
 };
 
 struct ConstTensor {
   DType dtype;
-  std::span<const int64_t> shape;      // with the batch dimension, if the model has one
-  std::span<const std::byte> bytes;    // valid and unchanged until the batch is done
+  std::span<const int64_t> shape;    // with the batch dimension, if the model has one
+  std::span<const std::byte> bytes;  // valid and unchanged until the batch is done
 };
 
 // Where one request's outputs go. The engine asks for room once per wanted output, in any order.
@@ -52,16 +56,19 @@ class ReplyWriter {
  public:
   virtual ~ReplyWriter() = default;
   virtual bool wants(size_t output) const = 0;
-  // Room for output number `output`: 64-byte aligned, to be filled before the batch is done. An empty span of a non-zero size means that the
-  // reply slot is too small: the worker will say so; the engine goes on with the next output.
-  virtual std::span<std::byte> room(size_t output, DType dtype, std::span<const int64_t> shape, size_t bytes) = 0;
+  // Room for output number `output`: 64-byte aligned, to be filled before the batch is done. An
+  // empty span of a non-zero size means that the reply slot is too small: the worker will say so;
+  // the engine goes on with the next output.
+  virtual std::span<std::byte> room(size_t output, DType dtype, std::span<const int64_t> shape,
+                                    size_t bytes) = 0;
 };
 
 struct Request {
   std::span<const ConstTensor> inputs;  // in the order of Model::inputs()
   int rows = 1;                         // of the batch dimension; 1 where there is none
   ReplyWriter* reply = nullptr;
-  Status outcome = ok();                // set by the engine: this request's own failure (kInvalidArgument: its content)
+  Status outcome =
+      ok();  // set by the engine: this request's own failure (kInvalidArgument: its content)
 };
 
 struct Timing {
@@ -71,13 +78,15 @@ struct Timing {
 class Model {
  public:
   virtual ~Model() = default;
-  // As the file has them, without the batch dimension; images already in the form that clients send.
+  // As the file has them, without the batch dimension; images already in the form that clients
+  // send.
   virtual const std::vector<TensorSpec>& inputs() const = 0;
   virtual const std::vector<TensorSpec>& outputs() const = 0;
   virtual bool from_cache() const = 0;  // loaded without compiling
 };
 
-// Called exactly once a batch. An error fails every request of it, and says the engine is broken: the worker exits.
+// Called exactly once a batch. An error fails every request of it, and says the engine is broken:
+// the worker exits.
 using Done = std::function<void(Status, const Timing&)>;
 
 class Engine {
@@ -86,15 +95,17 @@ class Engine {
 
   virtual std::string name() const = 0;  // "openvino 2026.4.1"
 
-  // Compiles or fetches from the cache, then runs every shape that will be used once, so that no request pays for it.
-  // kInvalidArgument: the file is wrong, and why. Takes from milliseconds to minutes.
+  // Compiles or fetches from the cache, then runs every shape that will be used once, so that no
+  // request pays for it. kInvalidArgument: the file is wrong, and why. Takes from milliseconds to
+  // minutes.
   virtual Result<std::unique_ptr<Model>> load(const ModelSource& source) = 0;
 
-  // Batches that may be under way at once, >= 1. Engines that compute on the calling thread have 1 and call `done` inside submit().
+  // Batches that may be under way at once, >= 1. Engines that compute on the calling thread have 1
+  // and call `done` inside submit().
   virtual int depth() const = 0;
 
-  // Runs `requests` (sum of rows <= max_batch, or one request) as one batch. The requests and what they point at live until `done` runs,
-  // which may be on the engine's own thread.
+  // Runs `requests` (sum of rows <= max_batch, or one request) as one batch. The requests and what
+  // they point at live until `done` runs, which may be on the engine's own thread.
   virtual void submit(Model& model, std::span<Request> requests, Done done) = 0;
 };
 

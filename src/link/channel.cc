@@ -12,7 +12,8 @@ namespace corolla::link {
 namespace {
 
 constexpr size_t kMaxFds = 64;
-constexpr int kBufferBytes = 4 << 20;  // model lists and labels of large repositories still fit one datagram
+constexpr int kBufferBytes =
+    4 << 20;  // model lists and labels of large repositories still fit one datagram
 
 Error gone(const char* what) {
   return {Code::kUnavailable, std::string("the peer's channel is closed: ") + what};
@@ -25,7 +26,8 @@ Result<std::pair<Channel, Channel>> Channel::pair() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
     return Error{Code::kInternal, std::string("socketpair failed: ") + std::strerror(errno)};
   for (int fd : fds) {
-    // SO_SNDBUFFORCE needs privileges; without them the system's limit holds, which is enough for ordinary fleets.
+    // SO_SNDBUFFORCE needs privileges; without them the system's limit holds, which is enough for
+    // ordinary fleets.
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
       (void)::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
   }
@@ -81,7 +83,8 @@ Result<std::optional<Received>> Channel::receive() {
   header.msg_iovlen = 1;
   header.msg_control = control;
   header.msg_controllen = sizeof control;
-  if (::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != size) return gone("a short datagram");
+  if (::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != size)
+    return gone("a short datagram");
   Received received;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;

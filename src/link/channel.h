@@ -1,7 +1,9 @@
-// A Channel carries link.proto messages, with descriptors, between two processes of one fleet: one end of a SOCK_SEQPACKET pair.
-// One message is one datagram; a closed channel means that the peer is gone.
+// A Channel carries link.proto messages, with descriptors, between two processes of one fleet: one
+// end of a SOCK_SEQPACKET pair. One message is one datagram; a closed channel means that the peer
+// is gone.
 //
-// Not thread-safe. The descriptor may be watched by any event loop; reads never block unless asked to wait.
+// Not thread-safe. The descriptor may be watched by any event loop; reads never block unless asked
+// to wait.
 #pragma once
 #include <optional>
 #include <utility>
@@ -34,11 +36,13 @@ class Channel {
   Fd take() { return std::move(socket_); }
   explicit operator bool() const { return static_cast<bool>(socket_); }
 
-  // Sends message and descriptors (the peer gets duplicates; ours stay ours). Waits up to a second for room, since a peer that
-  // does not read for that long is as good as dead: kUnavailable. At most 64 descriptors.
+  // Sends message and descriptors (the peer gets duplicates; ours stay ours). Waits up to a second
+  // for room, since a peer that does not read for that long is as good as dead: kUnavailable. At
+  // most 64 descriptors.
   Status send(const Message& message, const std::vector<int>& fds = {});
 
-  // The next message; nullopt when none is there now; kUnavailable when the peer has closed or sent what is no message.
+  // The next message; nullopt when none is there now; kUnavailable when the peer has closed or sent
+  // what is no message.
   Result<std::optional<Received>> receive();
   // Waits for one. kDeadlineExceeded after `limit`.
   Result<Received> receive_within(Duration limit);

@@ -1,6 +1,8 @@
-// One epoll loop: descriptors, timers, and functions posted from other threads. Each I/O thread runs one.
+// One epoll loop: descriptors, timers, and functions posted from other threads. Each I/O thread
+// runs one.
 //
-// Threads: post() and stop() from anywhere; everything else on the loop's own thread (or before run()).
+// Threads: post() and stop() from anywhere; everything else on the loop's own thread (or before
+// run()).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -24,7 +26,8 @@ class EventLoop {
   static Result<std::unique_ptr<EventLoop>> create();
   virtual ~EventLoop() = default;
 
-  // Level-triggered unless `events` says EPOLLET. The caller keeps fd and watcher alive until unwatch().
+  // Level-triggered unless `events` says EPOLLET. The caller keeps fd and watcher alive until
+  // unwatch().
   virtual Status watch(int fd, uint32_t events, Watcher& watcher) = 0;
   virtual void change(int fd, uint32_t events) = 0;
   virtual void unwatch(int fd) = 0;
@@ -35,8 +38,9 @@ class EventLoop {
   // Runs `what` on the loop's thread, soon. Wakes the loop.
   virtual void post(std::function<void()> what) = 0;
 
-  // Called each time round: `before_wait` just before the loop would sleep (false: do not sleep, go round again: there is work),
-  // `after_wait` just after. The front uses them for its asleep flags and to poll completion rings. Set before run().
+  // Called each time round: `before_wait` just before the loop would sleep (false: do not sleep, go
+  // round again: there is work), `after_wait` just after. The front uses them for its asleep flags
+  // and to poll completion rings. Set before run().
   virtual void set_hooks(std::function<bool()> before_wait, std::function<void()> after_wait) = 0;
 
   // The time at the last wake-up; cheap.

@@ -1,5 +1,6 @@
-// An inference request and its answer, as data: what the KServe v2 JSON codec and the gRPC codec both speak.
-// Views point into the bytes that were decoded (or into a Scratch beside them); see each codec for how long they live.
+// An inference request and its answer, as data: what the KServe v2 JSON codec and the gRPC codec
+// both speak. Views point into the bytes that were decoded (or into a Scratch beside them); see
+// each codec for how long they live.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -23,9 +24,10 @@ struct InputTensor {
   DType dtype = DType::kFp32;
   std::vector<int64_t> shape;
   // Exactly one of these three holds:
-  std::span<const std::byte> bytes;   // the tensor's binary form (BYTES: 4-byte little-endian lengths), not yet checked against the shape
-  std::optional<ShmPlace> shm;        // lies in a registered region
-  bool binary = false;                // HTTP: binary_data_size given; bytes follow the JSON in order
+  std::span<const std::byte> bytes;  // the tensor's binary form (BYTES: 4-byte little-endian
+                                     // lengths), not yet checked against the shape
+  std::optional<ShmPlace> shm;       // lies in a registered region
+  bool binary = false;               // HTTP: binary_data_size given; bytes follow the JSON in order
   uint64_t binary_size = 0;
 };
 
@@ -51,9 +53,9 @@ struct OutputTensor {
   std::string_view name;
   DType dtype = DType::kFp32;
   std::span<const int64_t> shape;
-  std::span<const std::byte> bytes;    // binary form; ignored when `shm`
-  bool binary = true;                  // HTTP: after the JSON; else inside it
-  std::optional<ShmPlace> shm;         // already written there
+  std::span<const std::byte> bytes;  // binary form; ignored when `shm`
+  bool binary = true;                // HTTP: after the JSON; else inside it
+  std::optional<ShmPlace> shm;       // already written there
 };
 
 struct InferResponse {

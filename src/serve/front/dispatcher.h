@@ -1,11 +1,13 @@
-// The Dispatcher holds requests that have no worker yet, and gives one away only at the moment a worker has room for it. That is
-// late binding: nothing queues behind a slow worker, and a free worker never idles while a request waits.
+// The Dispatcher holds requests that have no worker yet, and gives one away only at the moment a
+// worker has room for it. That is late binding: nothing queues behind a slow worker, and a free
+// worker never idles while a request waits.
 //
-// One queue a model (by priority, then arrival). A worker holds at most two batches, one running and one staged. A worker with room takes
-// its share, min(max_batch, ceil(waiting rows / workers with room)).
+// One queue a model (by priority, then arrival). A worker holds at most two batches, one running
+// and one staged. A worker with room takes its share, min(max_batch, ceil(waiting rows / workers
+// with room)).
 //
-// Pure: no clock, no sockets, no threads of its own. Time is an argument, so an hour of traffic can be simulated in a second.
-// Not thread-safe: the front holds a lock around it.
+// Pure: no clock, no sockets, no threads of its own. Time is an argument, so an hour of traffic can
+// be simulated in a second. Not thread-safe: the front holds a lock around it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -24,25 +26,26 @@ using ModelId = uint32_t;
 using BatchId = uint64_t;
 
 struct ModelPolicy {
-  uint32_t max_batch = 0;             // rows; 0: no batch dimension, one request a batch
-  bool batching = false;              // dynamic_batching present: requests may be joined
-  Duration max_queue_delay{0};        // wait this long for a fuller batch
-  std::vector<uint32_t> preferred;    // preferred batch sizes
-  uint32_t priority_levels = 0, default_priority = 0;  // 1 is the most urgent; 0 levels: all the same
-  uint32_t max_queue = 0;             // waiting requests; 0: `default_queue_limit`
-  Duration default_timeout{0};        // in the queue; 0: none
-  bool allow_timeout_override = true; // a request may bring a shorter one
+  uint32_t max_batch = 0;           // rows; 0: no batch dimension, one request a batch
+  bool batching = false;            // dynamic_batching present: requests may be joined
+  Duration max_queue_delay{0};      // wait this long for a fuller batch
+  std::vector<uint32_t> preferred;  // preferred batch sizes
+  uint32_t priority_levels = 0,
+           default_priority = 0;       // 1 is the most urgent; 0 levels: all the same
+  uint32_t max_queue = 0;              // waiting requests; 0: `default_queue_limit`
+  Duration default_timeout{0};         // in the queue; 0: none
+  bool allow_timeout_override = true;  // a request may bring a shorter one
 };
 
 struct Ticket {
   RequestId id = 0;
   ModelId model = 0;
   uint32_t rows = 1;
-  uint64_t shape_key = 0;       // only requests of equal key run in one batch
-  uint32_t priority = 0;        // 0: the model's default
-  TimePoint deadline = kNever;  // to be finished by
+  uint64_t shape_key = 0;             // only requests of equal key run in one batch
+  uint32_t priority = 0;              // 0: the model's default
+  TimePoint deadline = kNever;        // to be finished by
   TimePoint queue_deadline = kNever;  // to be started by
-  int tries_left = 2;           // times it may be handed out again after its worker is lost
+  int tries_left = 2;                 // times it may be handed out again after its worker is lost
 };
 
 struct Batch {
@@ -56,7 +59,8 @@ struct Refusal {
   Error why;
 };
 
-// What the caller must now do. Every accepted ticket ends exactly once: in finished(), in cancel(), or in `refuse`.
+// What the caller must now do. Every accepted ticket ends exactly once: in finished(), in cancel(),
+// or in `refuse`.
 struct Orders {
   std::vector<Batch> send;
   std::vector<Refusal> refuse;
@@ -71,10 +75,12 @@ class Dispatcher {
   // Its waiting tickets are refused (kUnavailable) by the next poll().
   virtual void remove_model(ModelId model) = 0;
 
-  // Takes the ticket, or refuses it now: kNotFound, kOverloaded (queue full, with the length), kDeadlineExceeded (by the measured service
-  // times it cannot finish in time even so), kUnavailable (no worker serves the model and none is coming back: see `set_hopeless`).
+  // Takes the ticket, or refuses it now: kNotFound, kOverloaded (queue full, with the length),
+  // kDeadlineExceeded (by the measured service times it cannot finish in time even so),
+  // kUnavailable (no worker serves the model and none is coming back: see `set_hopeless`).
   virtual Status offer(TimePoint now, const Ticket& ticket) = 0;
-  // The client has gone. True: it was waiting and is forgotten. False: it is with a worker; finished() will come, and is then ignored.
+  // The client has gone. True: it was waiting and is forgotten. False: it is with a worker;
+  // finished() will come, and is then ignored.
   virtual bool cancel(RequestId request) = 0;
 
   // `kind`: slice kind and profile; workers of one kind share a table of service times.
@@ -82,19 +88,24 @@ class Dispatcher {
   virtual void serves(TimePoint now, WorkerId worker, ModelId model, bool yes) = 0;
   virtual void drain(WorkerId worker) = 0;  // binds nothing more to it
   virtual size_t outstanding(WorkerId worker) const = 0;
-  // `rows` ran as one batch for `service`; once for each request of the batch, the last frees the worker's room.
+  // `rows` ran as one batch for `service`; once for each request of the batch, the last frees the
+  // worker's room.
   virtual void finished(TimePoint now, WorkerId worker, RequestId request) = 0;
-  // Its tickets go back to the head of their queues while they have tries left and time; else they are in the next `refuse`.
+  // Its tickets go back to the head of their queues while they have tries left and time; else they
+  // are in the next `refuse`.
   virtual void lost(TimePoint now, WorkerId worker) = 0;
-  // Like lost(), for one request: the worker answered that it could not take it now. Does not cost a try.
+  // Like lost(), for one request: the worker answered that it could not take it now. Does not cost
+  // a try.
   virtual void give_back(TimePoint now, WorkerId worker, RequestId request) = 0;
 
   // Binds what can be bound, expires what is too late.
   virtual Orders poll(TimePoint now) = 0;
 
   virtual size_t waiting(ModelId model) const = 0;  // requests bound to no worker
-  // When a request of `rows` offered now would probably be done, by the measured service times; nullopt: nothing is known yet.
-  virtual std::optional<Duration> expected_wait(TimePoint now, ModelId model, uint32_t rows) const = 0;
+  // When a request of `rows` offered now would probably be done, by the measured service times;
+  // nullopt: nothing is known yet.
+  virtual std::optional<Duration> expected_wait(TimePoint now, ModelId model,
+                                                uint32_t rows) const = 0;
 };
 
 struct DispatcherOptions {

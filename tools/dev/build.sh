@@ -1,0 +1,60 @@
+# ./dev build, test, sanitize, fuzz.
+
+configure_flags() {
+  local cxx=g++
+  [ "$(distribution)" = ubuntu-22.04 ] && cxx=g++-12
+  printf '%s\n' -G Ninja "-DCMAKE_CXX_COMPILER=$cxx"
+}
+
+# dev_build FOLDER [CMAKE FLAGS...]
+dev_build() {
+  local folder=$1 flags
+  shift
+  mapfile -t flags < <(configure_flags)
+  [ -f "$folder/build.ninja" ] || step "configuring $folder" cmake -S . -B "$folder" "${flags[@]}" "$@"
+  if [ -t 1 ]; then
+    NINJA_STATUS="[%f/%t, %es] " ninja -C "$folder" || die "building $folder failed"
+  else
+    step "building $folder" ninja -C "$folder"
+  fi
+}
+
+dev_test() {
+  local folder=$1 filter=()
+  shift
+  [ $# -gt 0 ] && filter=(-R "$1")
+  say "testing $folder"
+  ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "${filter[@]}" || die "tests failed"
+}
+
+dev_sanitize() {
+  dev_build build-asan -DCOROLLA_SANITIZE=address
+  dev_test build-asan
+  dev_build build-tsan -DCOROLLA_SANITIZE=thread
+  dev_test build-tsan
+}
+
+# Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in build-fuzz/.
+dev_fuzz() {
+  local seconds=${1:-60} fuzzer names=() running=0
+  need_packages "$CHECK_PACKAGES"
+  dev_build build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DCOROLLA_FUZZ=ON -DCOROLLA_TESTS=OFF
+  for fuzzer in build-fuzz/bin/*_fuzz; do names+=("$fuzzer"); done
+  say "running ${#names[@]} fuzzers, $seconds s each"
+  mkdir -p .cache/fuzz .cache/log
+  rm -f .cache/fuzz/failed
+  for fuzzer in "${names[@]}"; do
+    local name=${fuzzer##*/} corpus
+    corpus=$(find src -type d -path "*/testdata/$name" | head -n 1)
+    mkdir -p ".cache/fuzz/$name"
+    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=".cache/fuzz/$name-crash-" -print_final_stats=1 \
+      ".cache/fuzz/$name" ${corpus:+"$corpus"} >".cache/log/$name.log" 2>&1 || { tail -n 30 ".cache/log/$name.log"; printf '%s\n' "$name" >>.cache/fuzz/failed; } &
+    running=$((running + 1))
+    if [ $running -ge "$(nproc)" ]; then wait -n || true; running=$((running - 1)); fi
+  done
+  wait
+  for fuzzer in "${names[@]}"; do
+    printf '  %-24s %s\n' "${fuzzer##*/}" "$(sed -n 's/^stat::number_of_executed_units: */runs: /p' ".cache/log/${fuzzer##*/}.log")"
+  done
+  if [ -s .cache/fuzz/failed ]; then die "these fuzzers found something: $(sort -u .cache/fuzz/failed | tr '\n' ' ')(inputs: .cache/fuzz/*-crash-*)"; fi
+}
