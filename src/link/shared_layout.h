@@ -96,6 +96,7 @@ struct Completion {
   uint32_t infer_us10;
   uint32_t output_us10;
   uint32_t last;  // 1 on the last completion of its batch: the worker has room for another
+  uint64_t unused;
 };
 static_assert(sizeof(Completion) == 64);
 
