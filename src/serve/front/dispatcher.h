@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct ModelPolicy {
   uint32_t max_queue = 0;              // waiting requests; 0: `default_queue_limit`
   Duration default_timeout{0};         // in the queue; 0: none
   bool allow_timeout_override = true;  // a request may bring a shorter one
+  std::string name;                    // for the sentences of refusals
 };
 
 struct Ticket {
@@ -52,19 +54,27 @@ struct Batch {
   WorkerId worker = 0;
   ModelId model = 0;
   BatchId id = 0;
-  std::vector<RequestId> requests;
+  uint32_t rows = 0;
+  std::span<const RequestId> requests;  // lies in the Orders that the batch came in
 };
 struct Refusal {
   RequestId request = 0;
   Error why;
 };
 
-// What the caller must now do. Every accepted ticket ends exactly once: in finished(), in cancel(),
-// or in `refuse`.
+// What the caller must now do. Every accepted ticket ends exactly once: in finished(), in a
+// cancel() that says true, or in `refuse`.
 struct Orders {
   std::vector<Batch> send;
   std::vector<Refusal> refuse;
   TimePoint wake_at = kNever;  // call poll() again no later than then
+  std::vector<RequestId> ids;  // what Batch::requests points into
+
+  Orders() = default;
+  Orders(Orders&&) = default;
+  Orders& operator=(Orders&&) = default;
+  Orders(const Orders&) = delete;
+  Orders& operator=(const Orders&) = delete;
 };
 
 class Dispatcher {
@@ -75,12 +85,14 @@ class Dispatcher {
   // Its waiting tickets are refused (kUnavailable) by the next poll().
   virtual void remove_model(ModelId model) = 0;
 
-  // Takes the ticket, or refuses it now: kNotFound, kOverloaded (queue full, with the length),
-  // kDeadlineExceeded (by the measured service times it cannot finish in time even so),
-  // kUnavailable (no worker serves the model and none is coming back: see `set_hopeless`).
+  // Takes the ticket, or refuses it now: kNotFound, kInvalidArgument (more rows than max_batch),
+  // kOverloaded (queue full, with the length), kDeadlineExceeded (by the measured service times it
+  // cannot finish in time), kUnavailable (no worker serves the model and none is coming back: see
+  // `set_hopeless`).
   virtual Status offer(TimePoint now, const Ticket& ticket) = 0;
   // The client has gone. True: it was waiting and is forgotten. False: it is with a worker;
-  // finished() will come, and is then ignored.
+  // finished() will come, and is then ignored (or, if that worker is lost or gives it back, it ends
+  // in `refuse` with kCancelled).
   virtual bool cancel(RequestId request) = 0;
 
   // `kind`: slice kind and profile; workers of one kind share a table of service times.
@@ -88,18 +100,31 @@ class Dispatcher {
   virtual void serves(TimePoint now, WorkerId worker, ModelId model, bool yes) = 0;
   virtual void drain(WorkerId worker) = 0;  // binds nothing more to it
   virtual size_t outstanding(WorkerId worker) const = 0;
-  // `rows` ran as one batch for `service`; once for each request of the batch, the last frees the
-  // worker's room.
-  virtual void finished(TimePoint now, WorkerId worker, RequestId request) = 0;
+  // Once for each request of a batch; the last one frees the worker's room. The time from when the
+  // batch could begin (it was sent, or the one before it ended) until then is the batch's measured
+  // service time. False: that request is not with that worker (a broken worker's answer); nothing
+  // has changed.
+  virtual bool finished(TimePoint now, WorkerId worker, RequestId request) = 0;
   // Its tickets go back to the head of their queues while they have tries left and time; else they
   // are in the next `refuse`.
   virtual void lost(TimePoint now, WorkerId worker) = 0;
   // Like lost(), for one request: the worker answered that it could not take it now. Does not cost
-  // a try.
-  virtual void give_back(TimePoint now, WorkerId worker, RequestId request) = 0;
+  // a try; the worker gets nothing for `give_back_rest`. False as for finished().
+  virtual bool give_back(TimePoint now, WorkerId worker, RequestId request) = 0;
 
-  // Binds what can be bound, expires what is too late.
-  virtual Orders poll(TimePoint now) = 0;
+  // No worker serves the model and none is coming back (all are parked): its tickets are refused
+  // (kUnavailable, with `why`) while no worker serves it. An empty `why` takes that back.
+  virtual void set_hopeless(ModelId model, const std::string& why) = 0;
+
+  // Binds what can be bound, expires what is too late. Call it after every handful of events, and
+  // at wake_at. `orders` is emptied first; one that is used again and again makes the call free of
+  // allocations.
+  virtual void poll(TimePoint now, Orders& orders) = 0;
+  Orders poll(TimePoint now) {
+    Orders orders;
+    poll(now, orders);
+    return orders;
+  }
 
   virtual size_t waiting(ModelId model) const = 0;  // requests bound to no worker
   // When a request of `rows` offered now would probably be done, by the measured service times;
@@ -110,7 +135,12 @@ class Dispatcher {
 
 struct DispatcherOptions {
   uint32_t default_queue_limit = 4096;  // requests waiting for one model
-  uint32_t batches_per_worker = 2;
+  uint32_t batches_per_worker = 2;      // 1 ... 8
+  // A second batch is staged at a busy worker only this long (and twice the spread of its service
+  // time) before the running one is expected to end: early enough to hide the way there and back,
+  // late enough not to queue behind a slow worker.
+  Duration stage_lead = std::chrono::microseconds(300);
+  Duration give_back_rest = std::chrono::milliseconds(1);
 };
 std::unique_ptr<Dispatcher> make_dispatcher(const DispatcherOptions& options);
 
