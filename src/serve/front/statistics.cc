@@ -182,11 +182,12 @@ void Statistics::succeeded(Row& row, const RequestTimes& times, uint32_t rows) {
   s.output.add(times.compute_output);
   add(s.inferences, rows);
   add(s.successes, 1);
-  // Two threads may share a shard; the older of two simultaneous times may win, which is good
-  // enough.
-  s.last_ms.store(
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count()),
-      std::memory_order_relaxed);
+  const auto wall_ms =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count());
+  uint64_t last = get(s.last_ms);
+  while (last < wall_ms &&
+         !s.last_ms.compare_exchange_weak(last, wall_ms, std::memory_order_relaxed)) {
+  }
 }
 
 void Statistics::executed(Row& row, uint32_t batch_rows, Duration input, Duration infer,
