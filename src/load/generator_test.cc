@@ -1,0 +1,190 @@
+#include "load/generator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "load/delay_server.h"
+#include "load/histogram.h"
+#include "load/infer_call.h"
+
+namespace corolla::load {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const std::vector<float> kInput = {1, 2, 3, 4};
+
+GeneratorOptions options_for(const std::vector<wire::ClientAddress>& addresses) {
+  GeneratorOptions options;
+  for (const auto& address : addresses) {
+    wire::InferRequest request;
+    request.model = "null";
+    wire::InputTensor input;
+    input.name = "input";
+    input.shape = {1, 4};
+    input.bytes = std::as_bytes(std::span(kInput));
+    request.inputs.push_back(input);
+    InferOptions infer;
+    infer.host = address.text;
+    options.addresses.push_back(address);
+    options.calls.push_back({make_infer_call(wire::Protocol::kHttp, request, infer)});
+  }
+  return options;
+}
+
+std::unique_ptr<DelayServer> serve(DelayServerOptions options) {
+  auto server = DelayServer::start(std::move(options));
+  EXPECT_TRUE(server.ok()) << server.error().what;
+  return *std::move(server);
+}
+
+TEST(Generator, ClosedLoopKeepsExactlySoManyOutstanding) {
+  auto server = serve({.delay = [](uint64_t) { return milliseconds(5); }});
+  auto generator = *Generator::start(options_for({server->address()}));
+  generator->run_closed(7, 70);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  const auto samples = generator->take();
+  ASSERT_EQ(samples.size(), 70u);
+  EXPECT_EQ(server->served(), 70u);
+  // With 7 outstanding and 5 ms each, no instant may see an eighth.
+  std::vector<std::pair<int64_t, int>> edges;
+  for (const Sample& s : samples) {
+    EXPECT_TRUE(s.ok());
+    EXPECT_GE(s.latency(), 5'000'000);
+    edges.emplace_back(s.sent, 1);
+    edges.emplace_back(s.done, -1);
+  }
+  std::sort(edges.begin(), edges.end());
+  int open = 0, peak = 0;
+  for (const auto& [time, change] : edges) peak = std::max(peak, open += change);
+  EXPECT_EQ(peak, 7);
+}
+
+TEST(Generator, ThreadsShareTheLoadAndTheLimit) {
+  auto server = serve({});
+  GeneratorOptions options = options_for({server->address()});
+  options.threads = 3;
+  auto generator = *Generator::start(std::move(options));
+  generator->run_closed(8, 1001);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  EXPECT_EQ(generator->take().size(), 1001u);
+  EXPECT_EQ(server->served(), 1001u);
+}
+
+TEST(Generator, AddressesAreServedInTurn) {
+  auto a = serve({}), b = serve({});
+  auto generator = *Generator::start(options_for({a->address(), b->address()}));
+  generator->run_open([] { return make_constant(2000); }, now(), 200);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  EXPECT_EQ(a->served(), 100u);
+  EXPECT_EQ(b->served(), 100u);
+}
+
+TEST(Generator, OpenLoopKeepsItsScheduleWhileTheServerStandsStill) {
+  // Frozen for 300 ms in every 3 s: what is due meanwhile waits for the rest of the freeze, and is counted.
+  auto server = serve({.freeze_every = seconds(1), .freeze_for = milliseconds(300)});
+  auto generator = *Generator::start(options_for({server->address()}));
+  const TimePoint start = server->started() + milliseconds(500);
+  generator->run_open([] { return make_constant(400); }, start, 400);  // one second, one freeze in its middle
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  Histogram found, truth, lateness;
+  const int64_t freeze = to_ns(server->started() + seconds(1));
+  for (const Sample& s : generator->take()) {
+    ASSERT_TRUE(s.ok());
+    found.add(s.latency());
+    lateness.add(s.lateness());
+    truth.add(s.due >= freeze && s.due < freeze + 300'000'000 ? freeze + 300'000'000 - s.due : 0);
+  }
+  ASSERT_EQ(found.count(), 400u);
+  EXPECT_NEAR(found.percentile(90) / 1e6, truth.percentile(90) / 1e6, 25);
+  EXPECT_NEAR(found.percentile(99) / 1e6, truth.percentile(99) / 1e6, 25);
+  EXPECT_GT(truth.percentile(99), 250'000'000);
+  // It did not wait for the server.
+  EXPECT_LT(lateness.percentile(90), 20'000'000);
+}
+
+TEST(Generator, FindsAnInjectedDistribution) {
+  // A fixed permutation of known quantiles: exponential with mean 40 ms, shifted by 10 ms.
+  constexpr uint64_t kCount = 1000;
+  auto delay = [](uint64_t n) {
+    const double u = (static_cast<double>((n * 617) % kCount) + 0.5) / kCount;
+    return Duration(static_cast<int64_t>(10e6 - 40e6 * std::log(1 - u)));
+  };
+  auto server = serve({.delay = delay});
+  auto generator = *Generator::start(options_for({server->address()}));
+  generator->run_open([] { return make_poisson(500, 7); }, now(), kCount);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  Histogram found, truth;
+  for (const Sample& s : generator->take()) found.add(s.latency());
+  for (uint64_t n = 0; n < kCount; ++n) truth.add(delay(n).count());
+  ASSERT_EQ(found.count(), kCount);
+  for (const double p : {50.0, 90.0, 99.0})
+    EXPECT_NEAR(static_cast<double>(found.percentile(p)) / static_cast<double>(truth.percentile(p)), 1, 0.10) << p;
+}
+
+TEST(Generator, RefusalsAreCountedAndTheRunGoesOn) {
+  auto server = serve({.refuse_every = 4});
+  auto generator = *Generator::start(options_for({server->address()}));
+  generator->run_closed(2, 100);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  const auto samples = generator->take();
+  ASSERT_EQ(samples.size(), 100u);
+  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }), 75);
+  for (const Sample& s : samples)
+    EXPECT_TRUE(s.ok() || s.code() == Code::kOverloaded);
+  EXPECT_EQ(generator->last_error(), "overloaded, as asked");
+}
+
+TEST(Generator, AServerThatDiesHalfWayLeavesErrorsNotAHang) {
+  auto server = serve({.die_after = 50});
+  auto generator = *Generator::start(options_for({server->address()}));
+  generator->run_closed(4, 80);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  const auto samples = generator->take();
+  ASSERT_EQ(samples.size(), 80u);
+  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }), 50);
+}
+
+TEST(Generator, TimeoutsAreErrors) {
+  auto server = serve({.delay = [](uint64_t n) { return n % 2 == 0 ? seconds(30) : seconds(0); }});
+  GeneratorOptions options = options_for({server->address()});
+  options.timeout = milliseconds(50);
+  auto generator = *Generator::start(std::move(options));
+  generator->run_closed(1, 4);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  int late = 0;
+  for (const Sample& s : generator->take()) late += !s.ok() && s.code() == Code::kDeadlineExceeded;
+  EXPECT_EQ(late, 2);
+}
+
+TEST(Generator, AFullPoolIsAnErrorNotAWait) {
+  auto server = serve({.delay = [](uint64_t) { return milliseconds(300); }});
+  GeneratorOptions options = options_for({server->address()});
+  options.max_connections = 3;
+  auto generator = *Generator::start(std::move(options));
+  generator->run_open([] { return make_constant(1000); }, now(), 10);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  int refused = 0;
+  for (const Sample& s : generator->take()) refused += !s.ok() && s.code() == Code::kBusy;
+  EXPECT_EQ(refused, 7);
+}
+
+TEST(Generator, NobodyListensIsAnErrorForEachRequest) {
+  wire::ClientAddress address;
+  {
+    auto server = serve({});
+    address = server->address();
+  }
+  auto generator = *Generator::start(options_for({address}));
+  generator->run_closed(3, 6);
+  ASSERT_TRUE(generator->wait_idle(seconds(20)));
+  for (const Sample& s : generator->take()) EXPECT_EQ(s.code(), Code::kUnavailable);
+  EXPECT_NE(generator->last_error()->find("Connection refused"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace corolla::load

@@ -1,0 +1,12 @@
+// The HTTP form of an inference answer: JSON, with or without binary tensors after it.
+#pragma once
+#include <optional>
+#include <span>
+
+#include "load/infer_call.h"
+
+namespace corolla::load {
+
+Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body, std::optional<size_t> json_size);
+
+}  // namespace corolla::load
