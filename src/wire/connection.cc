@@ -21,10 +21,14 @@ ConnectionSet::~ConnectionSet() {
 }
 
 void ConnectionSet::add(std::unique_ptr<Connection> connection) {
+  reserve();
+  add_reserved(std::move(connection));
+}
+
+void ConnectionSet::add_reserved(std::unique_ptr<Connection> connection) {
   Connection& added = *connection;
   added.place_ = connections_.size();
   connections_.push_back(std::move(connection));
-  open_.store(connections_.size(), std::memory_order_relaxed);
   if (sweep_timer_ == 0) sweep_timer_ = loop_.at(loop_.now() + sweep_every_, [this] { sweep(); });
   added.start();
   // start() may have closed it; the dead are deleted only later, so its place can still be asked
@@ -45,7 +49,7 @@ void ConnectionSet::remove(Connection& connection) {
     connections_[place]->place_ = place;
   }
   connections_.pop_back();
-  open_.store(connections_.size(), std::memory_order_relaxed);
+  open_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void ConnectionSet::replace(Connection& old, std::unique_ptr<Connection> next) {

@@ -84,6 +84,12 @@ class ConnectionSet {
   // Takes the connection in and starts it. While draining it is told so at once.
   void add(std::unique_ptr<Connection> connection);
 
+  // The same in two steps, for one who accepts on another thread: reserve(), from any thread,
+  // counts the connection as open at once, so that the next is dealt elsewhere; add_reserved()
+  // brings it.
+  void reserve() { open_.fetch_add(1, std::memory_order_relaxed); }
+  void add_reserved(std::unique_ptr<Connection> connection);
+
   // A connection has closed and unwatched its descriptor. It is deleted soon, never inside this
   // call, so a connection may say this of itself and return through its own functions. REQUIRES: in
   // the set.
