@@ -509,7 +509,7 @@ LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
     const BatchState& running = w.slots[w.order[0]];
     TimePoint end = running.began;
     if (const auto e = estimate(worker, running.model, running.rows)) {
-      const Duration lead = options_.stage_lead + 2 * e->spread;
+      const Duration lead = options_.stage_lead + e->mean / 8;
       end += e->mean;
       if (now < end - lead) {
         c.again = std::min(c.again, end - lead);

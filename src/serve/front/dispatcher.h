@@ -136,8 +136,8 @@ class Dispatcher {
 struct DispatcherOptions {
   uint32_t default_queue_limit = 4096;  // requests waiting for one model
   uint32_t batches_per_worker = 2;      // 1 ... 8
-  // A second batch is staged at a busy worker only this long (and twice the spread of its service
-  // time) before the running one is expected to end: early enough to hide the way there and back,
+  // A second batch is staged at a busy worker only this long, and an eighth of the running batch's
+  // expected time, before that one is expected to end: early enough to hide the way there and back,
   // late enough not to queue behind a slow worker.
   Duration stage_lead = std::chrono::microseconds(300);
   Duration give_back_rest = std::chrono::milliseconds(1);

@@ -272,8 +272,8 @@ TEST_F(DispatcherTest, StagesTheSecondBatchShortlyBeforeTheFirstEnds) {
   offer(2);
   Orders o = poll();
   ASSERT_EQ(o.send.size(), 1u);
-  EXPECT_EQ(o.wake_at, t_ + 19ms);
-  t_ += 19ms;
+  EXPECT_EQ(o.wake_at, t_ + 16500us);
+  t_ += 16500us;
   o = poll();
   ASSERT_EQ(o.send.size(), 1u);
   EXPECT_EQ(ids(o.send[0]), Ids{2});
