@@ -141,6 +141,9 @@ struct DispatcherOptions {
   // late enough not to queue behind a slow worker.
   Duration stage_lead = std::chrono::microseconds(300);
   Duration give_back_rest = std::chrono::milliseconds(1);
+  // A model that has run nothing for so long lets one request through that the measured times would
+  // refuse, to measure anew.
+  Duration probe_after = std::chrono::seconds(1);
 };
 std::unique_ptr<Dispatcher> make_dispatcher(const DispatcherOptions& options);
 

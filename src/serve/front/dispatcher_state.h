@@ -72,6 +72,7 @@ struct ModelState {
   uint32_t bound = 0;
   uint32_t active_at = kNil;  // place in the list of models with something waiting
   WorkerSet serves;
+  TimePoint probe_at{};  // not before then is a request admitted against the measured times
 
   uint32_t head() const {
     return filled ? levels[static_cast<size_t>(std::countr_zero(filled))].list.head : kNil;

@@ -265,6 +265,61 @@ TEST_F(DispatcherTest, RefusesAtTheDoorWhatCannotBeDoneInTime) {
   EXPECT_EQ(o.refuse[0].request, 50u);
 }
 
+TEST_F(DispatcherTest, OldMeasurementsDoNotRefuseForEver) {
+  make(kSingle, 1);
+  teach(1s, 1, 1);  // the first batch, cold
+  Ticket t = ticket(1);
+  t.deadline = t_ + 100ms;
+  EXPECT_FALSE(d_->offer(t_, t).ok());
+  t_ += 1s;
+  t.deadline = t_ + 100ms;
+  EXPECT_TRUE(d_->offer(t_, t).ok()) << "one is let through";
+  EXPECT_EQ(poll().send.size(), 1u);
+  t.id = 2;
+  EXPECT_FALSE(d_->offer(t_, t).ok()) << "but only one";
+  t_ += 10ms;
+  EXPECT_TRUE(d_->finished(t_, 0, 1));
+}
+
+TEST_F(DispatcherTest, ALostWorkerDoesNotMakeItsTicketsLate) {
+  make({.default_timeout = 10ms}, 1);
+  offer(1);
+  poll();
+  t_ += 15ms;
+  d_->lost(t_, 0);
+  join(1);
+  const Orders o = poll();
+  EXPECT_TRUE(o.refuse.empty());
+  EXPECT_EQ(o.send.size(), 1u);
+}
+
+TEST_F(DispatcherTest, MorePrioritiesWhileTicketsWait) {
+  make({.priority_levels = 2, .default_priority = 2}, 0);
+  offer(1);
+  d_->set_model(kModel, {.priority_levels = 5, .default_priority = 1});
+  offer(2);
+  join(0);
+  const Orders o = poll();
+  ASSERT_EQ(o.send.size(), 2u);
+  EXPECT_EQ(ids(o.send[0]), Ids{2});
+  EXPECT_EQ(d_->waiting(kModel), 0u);
+}
+
+TEST_F(DispatcherTest, WaitingForCompanyLetsNothingExpire) {
+  ModelPolicy p = kBatch8;
+  p.max_queue_delay = 50ms;
+  make(p, 1);
+  Ticket t = ticket(1);
+  t.queue_deadline = t_ + 10ms;
+  ASSERT_TRUE(d_->offer(t_, t).ok());
+  Orders o = poll();
+  EXPECT_TRUE(o.send.empty());
+  t_ = o.wake_at;
+  o = poll();
+  EXPECT_EQ(o.send.size(), 1u);
+  EXPECT_TRUE(o.refuse.empty());
+}
+
 TEST_F(DispatcherTest, StagesTheSecondBatchShortlyBeforeTheFirstEnds) {
   make(kSingle, 1, {.stage_lead = 1ms});
   teach(20ms, 1, 1);

@@ -24,10 +24,10 @@ struct TicketEntry {
   uint32_t model = kNil;   // index
   uint32_t worker = kNil;  // index; kNil: waiting
   uint32_t batch = 0;      // which of the worker's batches
+  uint32_t level = 0;      // which of its model's lists it waits in
   uint32_t priority = 0;   // effective
   bool cancelled = false;
-  bool alone =
-      false;  // its worker died twice: it runs without company, in case it is the one that kills
+  bool alone = false;  // on its last try it has no company: it may be what kills workers
 };
 
 class TicketSlab {
