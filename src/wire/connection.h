@@ -89,6 +89,7 @@ class ConnectionSet {
   // brings it.
   void reserve() { open_.fetch_add(1, std::memory_order_relaxed); }
   void add_reserved(std::unique_ptr<Connection> connection);
+  void give_up_reserved() { open_.fetch_sub(1, std::memory_order_relaxed); }
 
   // A connection has closed and unwatched its descriptor. It is deleted soon, never inside this
   // call, so a connection may say this of itself and return through its own functions. REQUIRES: in

@@ -360,8 +360,8 @@ void Http1Connection::refuse(HttpError error) {
 
 void Http1Connection::body_failed(const Error& error) {
   set_.counters().bad_requests.add();
-  // Where a body's framing is broken, nobody knows where the next request begins.
-  close_after_ |= error.code == Code::kInvalidArgument && body_.chunked();
+  // Where chunks are broken, nobody knows where the next request begins.
+  close_after_ |= body_.chunked();
   retry_after_ = error.code == Code::kOverloaded;
   answer_with(error_reply(http_status(error.code), error.what));
   if (std::exchange(known_, false)) set_.handler().on_cancel(*this);

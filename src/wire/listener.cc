@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "wire/greeter.h"
 #include "wire/http1_connection.h"
+#include "wire/tls_stream.h"
 
 namespace corolla::wire {
 namespace {
@@ -28,6 +28,11 @@ Error os_error(const std::string& what) { return {Code::kInternal, what + ": " +
 
 std::unique_ptr<Connection> take_in(ConnectionSet& set, Fd socket,
                                     const std::shared_ptr<const ListenerOptions>& options) {
+  if (options->tls != nullptr) {
+    auto stream = make_tls_stream(std::move(socket), options->tls);
+    if (!stream.ok()) return nullptr;
+    return std::make_unique<Greeter>(set, *std::move(stream), options);
+  }
   auto stream = make_plain_stream(std::move(socket));
   if (options->speaks == Speaks::kHttp1)
     return std::make_unique<Http1Connection>(set, std::move(stream));
@@ -120,8 +125,12 @@ bool Listener::accept_one() {
   set.reserve();
   const auto bring = [&set, full, options = options_](Fd taken) {
     (full ? set.counters().refused : set.counters().accepted).add();
-    set.add_reserved(full ? turn_away(set, std::move(taken), *options)
-                          : take_in(set, std::move(taken), options));
+    auto connection =
+        full ? turn_away(set, std::move(taken), *options) : take_in(set, std::move(taken), options);
+    if (connection)
+      set.add_reserved(std::move(connection));
+    else
+      set.give_up_reserved();
   };
   if (&set.loop() == &loop_)
     bring(std::move(socket));

@@ -28,7 +28,7 @@
 #include "wire/exchange.h"
 #include "wire/listener.h"
 
-namespace corolla::wire {
+namespace corolla::wire::loopback {
 
 // A place where tests wait for what happens on a loop.
 class Counter {
@@ -287,4 +287,4 @@ inline std::string post(std::string_view body, std::string_view headers = {},
   return text;
 }
 
-}  // namespace corolla::wire
+}  // namespace corolla::wire::loopback
