@@ -1,0 +1,47 @@
+#include "base/machine_use.h"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <vector>
+
+#include "base/time.h"
+
+namespace corolla {
+namespace {
+
+TEST(MachineUse, SeesThisProcess) {
+  const ProcessUse before = process_use();
+  EXPECT_GT(before.resident_bytes, 1u << 20);
+  EXPECT_GE(before.virtual_bytes, before.resident_bytes);
+  EXPECT_GE(before.threads, 1u);
+  EXPECT_GE(before.open_descriptors, 3u);
+  EXPECT_NEAR(before.started_seconds, static_cast<double>(time(nullptr)), 3600);
+
+  const std::vector<char> touched(64 << 20, 'x');
+  volatile double sink = 0;
+  for (const TimePoint end = now() + std::chrono::milliseconds(30); now() < end;) sink = sink + 1;
+  const ProcessUse after = process_use();
+  EXPECT_GT(after.resident_bytes, before.resident_bytes + (48u << 20)) << touched[5];
+  EXPECT_GT(after.cpu_seconds, before.cpu_seconds);
+}
+
+TEST(MachineUse, SeesTheMachine) {
+  const MemoryUse memory = machine_memory();
+  EXPECT_GT(memory.total_bytes, 64u << 20);
+  EXPECT_GT(memory.used_bytes, 0u);
+  EXPECT_LE(memory.used_bytes, memory.total_bytes);
+}
+
+TEST(MachineUse, TheCpuMeterSeesWork) {
+  CpuMeter meter;
+  volatile double sink = 0;
+  for (const TimePoint end = now() + std::chrono::milliseconds(400); now() < end;) sink = sink + 1;
+  const double busy = meter.utilization();
+  EXPECT_GT(busy, 0);
+  EXPECT_LE(busy, 1);
+  EXPECT_EQ(meter.utilization(), busy) << "too soon to measure anew";
+}
+
+}  // namespace
+}  // namespace corolla
