@@ -1,0 +1,69 @@
+// Trace and log settings, as clients see and change them: Triton's keys, values and checks. They
+// are state that is kept and shown; Corolla writes no request traces, and takes its log level from
+// log_level().
+//
+// Thread-safe.
+#pragma once
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+
+namespace corolla::front {
+
+// A setting's values, as gRPC carries them: one, but for trace_level. nullopt in an update: back to
+// the value it would have otherwise.
+using TraceUpdate = std::map<std::string, std::optional<std::vector<std::string>>>;
+
+class TraceSettings {
+ public:
+  using Values = std::map<std::string, std::vector<std::string>>;
+
+  TraceSettings();
+
+  // `model` empty: the global settings. A model without settings of its own shows the global ones.
+  Values get(const std::string& model) const;
+
+  // All or nothing. kInvalidArgument for an unknown key or a value that cannot be; kUnsupported for
+  // those that cannot be changed while serving.
+  Status update(const std::string& model, const TraceUpdate& update);
+
+ private:
+  mutable std::mutex mutex_;
+  Values global_;
+  std::map<std::string, Values> models_;  // only what differs from the global settings by intention
+};
+
+struct LogValues {
+  std::string log_file;
+  bool log_info = true, log_warning = true, log_error = true;
+  uint32_t log_verbose_level = 0;
+  std::string log_format = "default";
+  bool operator==(const LogValues&) const = default;
+};
+
+struct LogUpdate {
+  std::optional<std::string> log_file, log_format;
+  std::optional<bool> log_info, log_warning, log_error;
+  std::optional<uint32_t> log_verbose_level;
+};
+
+class LogSettings {
+ public:
+  LogValues get() const;
+  // All or nothing. kUnsupported: log_file cannot be changed while serving; kInvalidArgument: no
+  // such format.
+  Status update(const LogUpdate& update);
+  // The least level that the settings ask for.
+  log::Level log_level() const;
+
+ private:
+  mutable std::mutex mutex_;
+  LogValues values_;
+};
+
+}  // namespace corolla::front
