@@ -132,6 +132,9 @@ class EchoHandler : public Handler {
   }
   void forget(Exchange& exchange) { calls_.erase(&exchange); }
   size_t open_calls() const { return calls_.size(); }
+  void each_call(const std::function<void(Call&)>& what) {
+    for (auto& [exchange, call] : calls_) what(*call);
+  }
 
  private:
   std::map<Exchange*, std::unique_ptr<Call>> calls_;
