@@ -1,0 +1,303 @@
+#include "engine/openvino/openvino_model.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/time.h"
+
+namespace corolla::engine {
+namespace {
+
+// Below this, copying an output costs less than telling OpenVINO where to write it.
+constexpr size_t kInPlaceBytes = 64 << 10;
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(int64_t& sum) : sum_(sum), begin_(now()) {}
+  ~Stopwatch() { sum_ += (now() - begin_).count(); }
+
+ private:
+  int64_t& sum_;
+  TimePoint begin_;
+};
+
+Result<TensorSpec> spec_of(const ov::Output<const ov::Node>& port, bool batched) {
+  const auto dtype = to_dtype(port.get_element_type());
+  const std::string name = port.get_any_name();
+  if (!dtype)
+    return Error{Code::kUnsupported, "tensor '" + name + "' is of type " +
+                                         port.get_element_type().to_string() +
+                                         ", which is not served"};
+  const ov::PartialShape shape = port.get_partial_shape();
+  if (shape.rank().is_dynamic())
+    return Error{Code::kUnsupported,
+                 "tensor '" + name + "' has any number of dimensions, which is not served"};
+  TensorSpec spec{name, *dtype, {}};
+  for (size_t i = batched ? 1 : 0; i < shape.size(); ++i)
+    spec.shape.push_back(shape[i].is_static() ? shape[i].get_length() : -1);
+  return spec;
+}
+
+Status check_declared_outputs(const ModelSource& source, const std::vector<TensorSpec>& outputs) {
+  for (const TensorSpec& declared : source.outputs) {
+    const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const TensorSpec& have) {
+      return have.name == declared.name;
+    });
+    if (found == outputs.end()) {
+      std::string names;
+      for (const TensorSpec& have : outputs)
+        names += (names.empty() ? "'" : ", '") + have.name + "'";
+      return Error{Code::kInvalidArgument, "model '" + source.name + "': output '" + declared.name +
+                                               "' is declared, but the file has " + names};
+    }
+    bool good = found->dtype == declared.dtype && found->shape.size() == declared.shape.size();
+    for (size_t i = 0; good && i < declared.shape.size(); ++i)
+      good = declared.shape[i] < 0 || found->shape[i] < 0 || declared.shape[i] == found->shape[i];
+    if (!good)
+      return Error{Code::kInvalidArgument,
+                   "model '" + source.name + "': output '" + declared.name + "' is declared as " +
+                       std::string(dtype_name(declared.dtype)) + " " + shape_text(declared.shape) +
+                       "; the file has " + std::string(dtype_name(found->dtype)) + " " +
+                       shape_text(found->shape)};
+  }
+  return ok();
+}
+
+// The name of several that the declaration uses.
+void prefer_declared_name(const ov::Output<const ov::Node>& port,
+                          const std::vector<TensorSpec>& declared, TensorSpec& spec) {
+  for (const TensorSpec& want : declared)
+    if (port.get_names().count(want.name)) spec.name = want.name;
+}
+
+}  // namespace
+
+Rung::Rung(int rows_, ov::CompiledModel model)
+    : rows(rows_), compiled(std::move(model)), infer(compiled.create_infer_request()) {
+  gathered.resize(compiled.inputs().size());
+  elsewhere.resize(compiled.outputs().size());
+  if (rows > 0)
+    for (size_t i = 0; i < compiled.outputs().size(); ++i)
+      own_outputs.push_back(infer.get_output_tensor(i));
+}
+
+Result<std::unique_ptr<OpenvinoModel>> OpenvinoModel::make(const ModelSource& source,
+                                                           std::vector<Rung> rungs,
+                                                           std::vector<Blob> blobs,
+                                                           AnyShape any_shape, bool from_cache) {
+  std::unique_ptr<OpenvinoModel> model(new OpenvinoModel());
+  model->blobs_ = std::move(blobs);
+  model->rungs_ = std::move(rungs);
+  model->any_shape_ = std::move(any_shape);
+  model->from_cache_ = from_cache;
+  model->batched_ = source.max_batch > 0;
+  RETURN_IF_ERROR(model->learn_ports(source));
+  return model;
+}
+
+Status OpenvinoModel::learn_ports(const ModelSource& source) {
+  const Rung& first = rungs_.front();
+  for (const auto& port : first.compiled.inputs()) {
+    ASSIGN_OR_RETURN(TensorSpec spec, spec_of(port, batched_));
+    prefer_declared_name(port, source.inputs, spec);
+    inputs_.push_back(std::move(spec));
+  }
+  for (const auto& port : first.compiled.outputs()) {
+    ASSIGN_OR_RETURN(TensorSpec spec, spec_of(port, batched_));
+    prefer_declared_name(port, source.outputs, spec);
+    outputs_.push_back(std::move(spec));
+  }
+  RETURN_IF_ERROR(check_declared_outputs(source, outputs_));
+  if (first.rows == 0) return ok();
+  for (const TensorSpec& spec : inputs_) {
+    ASSIGN_OR_RETURN(const int64_t bytes, byte_count(spec.dtype, spec.shape));
+    input_row_bytes_.push_back(static_cast<size_t>(bytes));
+  }
+  for (const TensorSpec& spec : outputs_) {
+    ASSIGN_OR_RETURN(const int64_t bytes, byte_count(spec.dtype, spec.shape));
+    output_row_bytes_.push_back(static_cast<size_t>(bytes));
+  }
+  return ok();
+}
+
+Status OpenvinoModel::warm() try {
+  for (Rung& rung : rungs_) {
+    bool known = true;
+    for (const auto& port : rung.compiled.inputs())
+      known = known && port.get_partial_shape().is_static();
+    if (!known) continue;  // no shape is likelier than another
+    for (size_t i = 0; i < rung.compiled.inputs().size(); ++i) {
+      ov::Tensor zeros(rung.compiled.input(i).get_element_type(),
+                       rung.compiled.input(i).get_shape());
+      std::memset(zeros.data(), 0, zeros.get_byte_size());
+      rung.infer.set_input_tensor(i, zeros);
+    }
+    rung.infer.infer();
+  }
+  return ok();
+} catch (const std::exception& exception) {
+  return Error{Code::kInternal, "the model's first run failed: " + plain_sentence(exception)};
+}
+
+Timing OpenvinoModel::run(std::span<Request> requests) {
+  Timing timing;
+  try {
+    if (rungs_.front().rows > 0) {
+      run_rows(requests, timing);
+      return timing;
+    }
+  } catch (const std::exception& exception) {
+    for (Request& request : requests)
+      request.outcome = Error{Code::kInternal, "OpenVINO failed: " + plain_sentence(exception)};
+    return timing;
+  }
+  for (Request& request : requests) {
+    try {
+      run_any_shape(request, timing);
+    } catch (const std::exception& exception) {
+      request.outcome = Error{Code::kInternal, "OpenVINO failed: " + plain_sentence(exception)};
+      rungs_.front() = Rung(0, any_shape_.compile());
+    }
+  }
+  return timing;
+}
+
+Status OpenvinoModel::check_shapes(const std::vector<ov::Shape>& shapes) {
+  constexpr size_t kMostKnown = 10000;
+  if (any_shape_.good.contains(shapes)) return ok();
+  std::map<size_t, ov::PartialShape> wanted;
+  for (size_t i = 0; i < shapes.size(); ++i) wanted[i] = shapes[i];
+  try {
+    any_shape_.graph->reshape(wanted);
+  } catch (const std::exception& exception) {
+    return Error{Code::kInvalidArgument,
+                 "the inputs' shapes do not go together: " + plain_sentence(exception)};
+  }
+  if (any_shape_.good.size() >= kMostKnown) any_shape_.good.clear();
+  any_shape_.good.insert(shapes);
+  return ok();
+}
+
+void OpenvinoModel::run_any_shape(Request& request, Timing& timing) {
+  Rung& rung = rungs_.front();
+  {
+    Stopwatch watch(timing.input_ns);
+    std::vector<ov::Shape> shapes;
+    for (const ConstTensor& tensor : request.inputs)
+      shapes.emplace_back(tensor.shape.begin(), tensor.shape.end());
+    request.outcome = check_shapes(shapes);
+    if (!request.outcome.ok()) return;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const ConstTensor& tensor = request.inputs[i];
+      ov::Tensor own(to_element(tensor.dtype), shapes[i]);
+      std::memcpy(own.data(), tensor.bytes.data(), tensor.bytes.size());
+      rung.infer.set_input_tensor(i, own);
+    }
+  }
+  {
+    Stopwatch watch(timing.infer_ns);
+    rung.infer.infer();
+  }
+  Stopwatch watch(timing.output_ns);
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (!request.reply->wants(i)) continue;
+    const ov::Tensor made = rung.infer.get_output_tensor(i);
+    const ov::Shape dims = made.get_shape();
+    const std::vector<int64_t> shape(dims.begin(), dims.end());
+    if (batched_ && (shape.empty() || shape[0] != request.rows)) {
+      request.outcome = Error{Code::kInternal, "output '" + outputs_[i].name + "' came out as " +
+                                                   shape_text(shape) + " for " +
+                                                   std::to_string(request.rows) + " rows"};
+      return;
+    }
+    const auto room = request.reply->room(i, outputs_[i].dtype, shape, made.get_byte_size());
+    if (!room.empty()) std::memcpy(room.data(), made.data(), made.get_byte_size());
+  }
+}
+
+void OpenvinoModel::run_rows(std::span<Request> requests, Timing& timing) {
+  rooms_.assign(requests.size() * outputs_.size(), {});
+  std::vector<Row> rows;
+  for (size_t r = 0; r < requests.size(); ++r) {
+    const Request& request = requests[r];
+    for (size_t i = 0; i < static_cast<size_t>(request.rows); ++i) rows.push_back({r, i});
+    for (size_t o = 0; o < outputs_.size(); ++o) {
+      if (!request.reply->wants(o)) continue;
+      std::vector<int64_t> shape = outputs_[o].shape;
+      if (batched_) shape.insert(shape.begin(), request.rows);
+      rooms_[r * outputs_.size() + o] = request.reply->room(
+          o, outputs_[o].dtype, shape, output_row_bytes_[o] * static_cast<size_t>(request.rows));
+    }
+  }
+  std::span<const Row> left = rows;
+  while (!left.empty()) {
+    auto rung = rungs_.rbegin();
+    while (static_cast<size_t>(rung->rows) > left.size()) ++rung;
+    const auto size = static_cast<size_t>(rung->rows);
+    run_rung(*rung, left.first(size), requests, timing);
+    left = left.subspan(size);
+  }
+}
+
+void OpenvinoModel::give_input(Rung& rung, size_t input, std::span<const Row> rows,
+                               std::span<const Request> requests) {
+  const size_t bytes = input_row_bytes_[input];
+  const auto row_at = [&](const Row& row) {
+    return requests[row.request].inputs[input].bytes.data() + row.row * bytes;
+  };
+  const auto& port = rung.compiled.input(input);
+  const std::byte* start = row_at(rows.front());
+  const bool together = rows.front().request == rows.back().request;
+  if (together && reinterpret_cast<uintptr_t>(start) % port.get_element_type().size() == 0) {
+    // Straight from the arena or the client's memory, which we can only read.
+    rung.infer.set_input_tensor(input, ov::Tensor(port.get_element_type(), port.get_shape(),
+                                                  static_cast<const void*>(start)));
+    return;
+  }
+  ov::Tensor& tensor = rung.gathered[input];
+  if (!tensor) tensor = ov::Tensor(port.get_element_type(), port.get_shape());
+  auto* to = static_cast<std::byte*>(tensor.data());
+  for (size_t i = 0; i < rows.size(); ++i) std::memcpy(to + i * bytes, row_at(rows[i]), bytes);
+  rung.infer.set_input_tensor(input, tensor);
+}
+
+bool OpenvinoModel::write_in_place(Rung& rung, size_t output, std::span<const Row> rows) {
+  const size_t bytes = output_row_bytes_[output];
+  const auto to = room(rows.front().request, output);
+  const bool direct = !to.empty() && bytes * rows.size() >= kInPlaceBytes &&
+                      rows.front().request == rows.back().request;
+  if (direct) {
+    const auto& port = rung.compiled.output(output);
+    rung.infer.set_output_tensor(output, ov::Tensor(port.get_element_type(), port.get_shape(),
+                                                    to.data() + rows.front().row * bytes));
+  } else if (rung.elsewhere[output]) {
+    rung.infer.set_output_tensor(output, rung.own_outputs[output]);
+  }
+  rung.elsewhere[output] = direct;
+  return direct;
+}
+
+void OpenvinoModel::run_rung(Rung& rung, std::span<const Row> rows,
+                             std::span<const Request> requests, Timing& timing) {
+  std::vector<bool> in_place(outputs_.size());
+  {
+    Stopwatch watch(timing.input_ns);
+    for (size_t i = 0; i < inputs_.size(); ++i) give_input(rung, i, rows, requests);
+    for (size_t o = 0; o < outputs_.size(); ++o) in_place[o] = write_in_place(rung, o, rows);
+  }
+  {
+    Stopwatch watch(timing.infer_ns);
+    rung.infer.infer();
+  }
+  Stopwatch watch(timing.output_ns);
+  for (size_t o = 0; o < outputs_.size(); ++o) {
+    if (in_place[o]) continue;
+    const size_t bytes = output_row_bytes_[o];
+    const auto* made = static_cast<const std::byte*>(std::as_const(rung.own_outputs[o]).data());
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (const auto to = room(rows[i].request, o); !to.empty())
+        std::memcpy(to.data() + rows[i].row * bytes, made + i * bytes, bytes);
+  }
+}
+
+}  // namespace corolla::engine

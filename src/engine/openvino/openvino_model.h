@@ -1,0 +1,90 @@
+// A compiled model and how a batch runs on it. Private to this room.
+#pragma once
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/openvino/blob_cache.h"
+#include "engine/openvino/ov_types.h"
+
+namespace corolla::engine {
+
+// One rung of the ladder, ready to run.
+struct Rung {
+  Rung(int rows, ov::CompiledModel model);
+  int rows;  // 0: any shapes, one request at a time (AnyShape)
+  ov::CompiledModel compiled;
+  ov::InferRequest infer;
+  std::vector<ov::Tensor>
+      gathered;  // inputs put together from several requests; made when first needed
+  std::vector<ov::Tensor>
+      own_outputs;              // OpenVINO's own memory for outputs, where it is not a reply slot's
+  std::vector<bool> elsewhere;  // output i was last written into a reply slot
+};
+
+// What a model of changing shapes needs besides. OpenVINO's own check of them at run time is no
+// protection: shapes that do not go together may come out as rubbish, and after an exception right
+// ones fail, too. So each new set of shapes is first tried on the graph, and after an exception the
+// model is compiled again.
+struct AnyShape {
+  std::shared_ptr<ov::Model> graph;
+  std::function<ov::CompiledModel()> compile;
+  std::set<std::vector<ov::Shape>> good;  // sets of input shapes that go together
+};
+
+class OpenvinoModel final : public Model {
+ public:
+  // `rungs`: rising rows, the first of 1 or, with `any_shape`, of 0. `blobs`: the memory that the
+  // compiled models may point into. kInvalidArgument when the model does not fit its declaration.
+  static Result<std::unique_ptr<OpenvinoModel>> make(const ModelSource& source,
+                                                     std::vector<Rung> rungs,
+                                                     std::vector<Blob> blobs, AnyShape any_shape,
+                                                     bool from_cache);
+
+  const std::vector<TensorSpec>& inputs() const override { return inputs_; }
+  const std::vector<TensorSpec>& outputs() const override { return outputs_; }
+  bool from_cache() const override { return from_cache_; }
+
+  // Runs every rung once on zeros. kInternal when OpenVINO fails.
+  Status warm();
+
+  // Runs the batch; sets each request's outcome. Compute thread only. Throws what OpenVINO throws
+  // when it cannot go on at all.
+  Timing run(std::span<Request> requests);
+
+ private:
+  struct Row {  // one row of the batch dimension
+    size_t request;
+    size_t row;
+  };
+  OpenvinoModel() = default;
+  Status learn_ports(const ModelSource& source);
+  Status check_shapes(const std::vector<ov::Shape>& shapes);
+  void run_any_shape(Request& request, Timing& timing);
+  void run_rows(std::span<Request> requests, Timing& timing);
+  void run_rung(Rung& rung, std::span<const Row> rows, std::span<const Request> requests,
+                Timing& timing);
+  void give_input(Rung& rung, size_t input, std::span<const Row> rows,
+                  std::span<const Request> requests);
+  bool write_in_place(Rung& rung, size_t output, std::span<const Row> rows);
+  std::span<std::byte> room(size_t request, size_t output) const {
+    return rooms_[request * outputs_.size() + output];
+  }
+
+  std::vector<Blob>
+      blobs_;  // compiled models point into them, so they are destroyed after the rungs
+  std::vector<Rung> rungs_;
+  AnyShape any_shape_;
+  std::vector<TensorSpec> inputs_, outputs_;
+  std::vector<size_t> input_row_bytes_,
+      output_row_bytes_;  // of one row; only where rungs have rows
+  bool batched_ = false;
+  bool from_cache_ = false;
+  std::vector<std::span<std::byte>>
+      rooms_;  // of the batch under way, request by request; empty: not wanted, or too small
+};
+
+}  // namespace corolla::engine
