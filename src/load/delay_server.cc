@@ -223,7 +223,12 @@ Result<std::unique_ptr<DelayServer>> DelayServer::start(DelayServerOptions optio
   if (me->options_.freeze_every > Duration::zero()) {
     auto freeze = std::make_shared<std::function<void(TimePoint)>>();
     *freeze = [me, weak = std::weak_ptr(freeze)](TimePoint when) {
+      const TimePoint begin = now();
       std::this_thread::sleep_until(when + me->options_.freeze_for);
+      {
+        std::lock_guard lock(me->mutex_);
+        me->freezes_.emplace_back(begin, now());
+      }
       const TimePoint next = when + me->options_.freeze_every;
       me->loop_->at(next, [again = weak.lock(), next] { (*again)(next); });
     };
@@ -235,6 +240,11 @@ Result<std::unique_ptr<DelayServer>> DelayServer::start(DelayServerOptions optio
     me->loop_->run();
   });
   return server;
+}
+
+std::vector<std::pair<TimePoint, TimePoint>> DelayServer::freezes() const {
+  std::lock_guard lock(mutex_);
+  return freezes_;
 }
 
 DelayServer::~DelayServer() {

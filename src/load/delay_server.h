@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -37,6 +40,8 @@ class DelayServer {
   uint64_t served() const { return served_.load(); }
   // When the server began to count its freezes.
   TimePoint started() const { return started_; }
+  // The freezes so far, as they really began and ended: a busy machine wakes late.
+  std::vector<std::pair<TimePoint, TimePoint>> freezes() const;
 
  private:
   class Connection;
@@ -49,6 +54,8 @@ class DelayServer {
   std::unique_ptr<wire::EventLoop> loop_;
   std::unique_ptr<Listener> listener_;
   std::atomic<uint64_t> served_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<std::pair<TimePoint, TimePoint>> freezes_;  // guarded by mutex_
   std::thread thread_;
 };
 
