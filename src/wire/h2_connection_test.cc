@@ -11,6 +11,8 @@
 namespace corolla::wire {
 namespace {
 
+using namespace loopback;
+
 using std::chrono::milliseconds;
 
 const std::string kUnary = "/inference.GRPCInferenceService/ModelInfer";

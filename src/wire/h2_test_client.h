@@ -14,7 +14,7 @@
 
 #include "wire/loopback_server.h"
 
-namespace corolla::wire {
+namespace corolla::wire::loopback {
 
 // A gRPC message with its prefix.
 inline std::string framed(std::string_view message, char flag = 0) {
@@ -214,4 +214,4 @@ class H2Client {
   std::map<int32_t, std::unique_ptr<Source>> sources_;
 };
 
-}  // namespace corolla::wire
+}  // namespace corolla::wire::loopback
