@@ -1,12 +1,18 @@
 #include "base/log.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace corolla::log {
 namespace {
+
+constexpr const char* kHumanPattern = "%H:%M:%S.%e %v";
+constexpr const char* kJsonPattern = "%v";
 
 bool g_json = false;
 std::string g_process = "corolla";
@@ -47,12 +53,31 @@ spdlog::logger& logger() {
   static auto instance = [] {
     auto made = std::make_shared<spdlog::logger>("corolla",
                                                  std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%H:%M:%S.%e %v");
+    made->set_pattern(kHumanPattern);
     made->flush_on(spdlog::level::debug);
     return made;
   }();
   return *instance;
 }
+
+class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit FunctionSink(std::function<void(std::string_view)> output)
+      : output_(std::move(output)) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::string_view text(line.data(), line.size());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+    output_(text);
+  }
+  void flush_() override {}
+
+ private:
+  std::function<void(std::string_view)> output_;
+};
 
 bool needs_quotes(std::string_view text) {
   return text.empty() || text.find_first_of(" \t\n\r\"=") != std::string_view::npos;
@@ -63,8 +88,13 @@ bool needs_quotes(std::string_view text) {
 void init(std::string_view process, bool json, Level least) {
   g_process = process;
   g_json = json;
-  logger().set_pattern(json ? "%v" : "%H:%M:%S.%e %v");
+  logger().set_pattern(json ? kJsonPattern : kHumanPattern);
   logger().set_level(to_spdlog(least));
+}
+
+void set_output(std::function<void(std::string_view line)> output) {
+  logger().sinks() = {std::make_shared<FunctionSink>(std::move(output))};
+  logger().set_pattern(g_json ? kJsonPattern : kHumanPattern);
 }
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {

@@ -7,6 +7,7 @@
 // ms=118"; after set_json(true) one JSON object a line. Lines go to standard error. Thread-safe.
 // spdlog does the writing.
 #pragma once
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ struct Field {
 
 // Call once, first: the process's name in each line ("keeper", "front", "worker 3").
 void init(std::string_view process, bool json, Level least);
+
+// From now on lines (without their end) go to `output` instead of standard error. It may be called
+// on any thread, one at a time.
+void set_output(std::function<void(std::string_view line)> output);
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 inline void debug(std::string_view e, std::initializer_list<Field> f = {}) {
