@@ -1,0 +1,451 @@
+#include "fleet/config.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "fleet/yaml_values.h"
+
+namespace corolla::fleet {
+namespace {
+
+constexpr size_t kLargestFile = 1 << 20;
+constexpr uint32_t kMostSlices = 256;
+const std::vector<std::string> kRoles = {"http", "grpc", "metrics", "any"};
+
+Error invalid(std::string what) { return {Code::kInvalidArgument, std::move(what)}; }
+
+bool all_of(std::string_view text, std::string_view allowed) {
+  return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+constexpr std::string_view kWordLetters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+std::optional<uint32_t> small_number(std::string_view text) {
+  uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string absolute(const std::string& path, const std::string& directory) {
+  const std::filesystem::path given(path);
+  return (given.is_absolute() ? given : std::filesystem::path(directory) / given)
+      .lexically_normal()
+      .string();
+}
+
+// Wraps a parser of plain text into a reader that adds the place to its Error.
+template <class T>
+Result<T> parsed(Result<T> result, const YAML::Node& node, const Place& at) {
+  if (!result) return error_at(at, node, result.error().what);
+  return result;
+}
+
+Reader path_into(std::string& out, const std::string& directory) {
+  return [&out, directory](const YAML::Node& node, const Place& at) -> Status {
+    ASSIGN_OR_RETURN(const std::string path, read_text(node, at));
+    out = absolute(path, directory);
+    return ok();
+  };
+}
+template <class N>
+Reader number_into(N& out, uint64_t least, uint64_t most) {
+  return [&out, least, most](const YAML::Node& node, const Place& at) -> Status {
+    ASSIGN_OR_RETURN(const uint64_t value, read_number(node, at, least, most));
+    out = static_cast<N>(value);
+    return ok();
+  };
+}
+Reader bytes_into(uint64_t& out, uint64_t least, uint64_t most) {
+  return [&out, least, most](const YAML::Node& node, const Place& at) -> Status {
+    ASSIGN_OR_RETURN(out, read_bytes(node, at, least, most));
+    return ok();
+  };
+}
+Reader duration_into(Duration& out, Duration least, Duration most) {
+  return [&out, least, most](const YAML::Node& node, const Place& at) -> Status {
+    ASSIGN_OR_RETURN(out, read_duration(node, at, least, most));
+    return ok();
+  };
+}
+
+Status read_name(const YAML::Node& node, const Place& at, std::string& out) {
+  ASSIGN_OR_RETURN(out, read_text(node, at));
+  if (!all_of(out, kWordLetters) || out.size() > 64)
+    return error_at(at, node, "should be at most 64 letters, digits, '-', '_' or '.'");
+  return ok();
+}
+
+Status read_listen(const YAML::Node& node, const Place& place,
+                   std::map<std::string, Endpoint>& listen) {
+  std::string address = "127.0.0.1";
+  if (node.IsMap() && node["address"].IsDefined()) {
+    const YAML::Node said = node["address"];
+    ASSIGN_OR_RETURN(const std::string text, read_text(said, place / "address"));
+    ASSIGN_OR_RETURN(
+        const auto endpoint,
+        parsed(parse_endpoint(
+                   (text.find(':') == std::string::npos ? text : "[" + text + "]") + ":1", address),
+               said, place / "address"));
+    address = endpoint->address;
+    // The ports that the file does not name move to this address too.
+    for (auto& [role, where] : listen) where.address = address;
+  }
+  std::vector<std::pair<std::string, Reader>> known = {
+      {"address", [](const YAML::Node&, const Place&) { return ok(); }}};
+  for (const std::string& role : kRoles) {
+    known.emplace_back(role, [&, role](const YAML::Node& value, const Place& at) -> Status {
+      ASSIGN_OR_RETURN(const std::string text, read_text(value, at));
+      ASSIGN_OR_RETURN(const auto endpoint, parsed(parse_endpoint(text, address), value, at));
+      listen.erase(role);
+      if (endpoint) listen.emplace(role, *endpoint);
+      return ok();
+    });
+  }
+  RETURN_IF_ERROR(read_mapping(node, place, known));
+  return parsed(check_listeners(listen), node, place);
+}
+
+Status read_model(const YAML::Node& node, const Place& place, ModelWish& model) {
+  return read_mapping(
+      node, place,
+      {{"slices",
+        [&](const YAML::Node& value, const Place& at) -> Status {
+          model.slices.reset();
+          if (value.IsScalar() && value.Scalar() == "all") return ok();
+          ASSIGN_OR_RETURN(const uint64_t count, read_number(value, at, 0, kMostSlices));
+          model.slices = static_cast<uint32_t>(count);
+          return ok();
+        }},
+       {"versions",
+        [&](const YAML::Node& value, const Place& at) -> Status {
+          if (!value.IsSequence())
+            return error_at(at, value, "should be a list of numbers, and is " + kind_of(value));
+          for (const YAML::Node& one : value) {
+            ASSIGN_OR_RETURN(const uint64_t version, read_number(one, at, 1, INT64_MAX));
+            model.versions.push_back(static_cast<int64_t>(version));
+          }
+          return ok();
+        }},
+       {"image",
+        [&](const YAML::Node& value, const Place& at) -> Status {
+          ASSIGN_OR_RETURN(model.parameters["image"],
+                           read_choice(value, at, {"u8", "encoded", "off"}));
+          return ok();
+        }},
+       {"parameters", [&](const YAML::Node& value, const Place& at) -> Status {
+          return read_any_mapping(
+              value, at,
+              [&](const std::string& key, const YAML::Node& one, const Place& where) -> Status {
+                ASSIGN_OR_RETURN(model.parameters[key], read_text(one, where));
+                return ok();
+              });
+        }}});
+}
+
+Status read_models(const YAML::Node& node, const Place& place,
+                   std::map<std::string, ModelWish>& models) {
+  models.clear();
+  return read_any_mapping(
+      node, place,
+      [&](const std::string& name, const YAML::Node& value, const Place& at) -> Status {
+        if (!all_of(name, kWordLetters) || name.size() > 255 || name.front() == '.')
+          return error_at(at, value,
+                          "a model's name has letters, digits, '-', '_' and '.', and begins "
+                          "with none of those but a letter or digit");
+        return read_model(value, at, models[name]);
+      });
+}
+
+Status read_slices(const YAML::Node& node, const Place& place, SliceWish& slices) {
+  slices = {};
+  if (node.IsScalar()) {
+    ASSIGN_OR_RETURN(slices, parsed(parse_slices(node.Scalar()), node, place));
+    return ok();
+  }
+  const auto sizes_of = [&](const std::string& kind) {
+    return [&slices, kind](const YAML::Node& value, const Place& at) -> Status {
+      if (!slices.kind.empty())
+        return error_at(at, value, "cores and threads cannot be mixed in one fleet");
+      slices.kind = kind;
+      if (value.IsScalar()) {
+        ASSIGN_OR_RETURN(slices, parsed(parse_slices(kind + ":" + value.Scalar()), value, at));
+        return ok();
+      }
+      if (!value.IsSequence() || value.size() == 0)
+        return error_at(at, value,
+                        "should be a list with the size of each slice, such as [1, 1], or 2x1, "
+                        "and is " +
+                            kind_of(value));
+      if (value.size() > kMostSlices)
+        return error_at(at, value, "more than " + std::to_string(kMostSlices) + " slices");
+      for (const YAML::Node& one : value) {
+        ASSIGN_OR_RETURN(const uint64_t size, read_number(one, at, 1, 1024));
+        slices.sizes.push_back(static_cast<uint32_t>(size));
+      }
+      return ok();
+    };
+  };
+  return read_mapping(node, place,
+                      {{"cores", sizes_of("cores")}, {"threads", sizes_of("threads")}});
+}
+
+Status read_engine(const YAML::Node& node, const Place& place, FleetConfig& config) {
+  const Reader name = [&](const YAML::Node& value, const Place& at) {
+    return read_name(value, at, config.engine);
+  };
+  if (node.IsScalar()) return name(node, place);
+  return read_mapping(
+      node, place,
+      {{"name", name}, {"options", [&](const YAML::Node& value, const Place& at) -> Status {
+                          config.engine_options.clear();
+                          return read_any_mapping(
+                              value, at,
+                              [&](const std::string& key, const YAML::Node& one,
+                                  const Place& where) -> Status {
+                                ASSIGN_OR_RETURN(const std::string text, read_text(one, where));
+                                if ((key + text).find_first_of("=,") != std::string::npos)
+                                  return error_at(where, one, "may hold neither '=' nor ','");
+                                config.engine_options[key] = text;
+                                return ok();
+                              });
+                        }}});
+}
+
+Status read_limits(const YAML::Node& node, const Place& place, Limits& limits) {
+  using std::chrono::hours, std::chrono::milliseconds, std::chrono::seconds;
+  RETURN_IF_ERROR(read_mapping(
+      node, place,
+      {{"arena", bytes_into(limits.arena_bytes, 1 << 20, 1ull << 40)},
+       {"replies", bytes_into(limits.reply_bytes, 1 << 20, 1ull << 36)},
+       {"io_threads", number_into(limits.io_threads, 0, 16)},
+       {"connections", number_into(limits.connections, 1, 1000000)},
+       {"header", bytes_into(limits.header_bytes, 1 << 10, 16 << 20)},
+       {"body", bytes_into(limits.body_bytes, 1 << 10, 1ull << 36)},
+       {"header_timeout", duration_into(limits.header_timeout, milliseconds(100), hours(1))},
+       {"body_timeout", duration_into(limits.body_timeout, milliseconds(100), hours(1))},
+       {"idle_timeout", duration_into(limits.idle_timeout, milliseconds(100), hours(24))},
+       {"queue", number_into(limits.queue, 1, 1000000)},
+       {"hang_timeout", duration_into(limits.hang_timeout, milliseconds(100), hours(24))},
+       {"shm_lease_check", duration_into(limits.shm_lease_check, milliseconds(10), hours(1))}}));
+  if (limits.body_bytes > limits.arena_bytes)
+    return error_at(place, node,
+                    "body (" + std::to_string(limits.body_bytes) +
+                        " bytes) is larger than arena (" + std::to_string(limits.arena_bytes) +
+                        " bytes), where each request must fit");
+  return ok();
+}
+
+Status read_root(const YAML::Node& root, const Place& place, const std::string& directory,
+                 FleetConfig& config) {
+  using std::chrono::hours, std::chrono::milliseconds, std::chrono::minutes;
+  return read_mapping(
+      root, place,
+      {{"name",
+        [&](const YAML::Node& node, const Place& at) { return read_name(node, at, config.name); }},
+       {"listen", [&](const YAML::Node& node,
+                      const Place& at) { return read_listen(node, at, config.listen); }},
+       {"models_dir", path_into(config.models_dir, directory)},
+       {"models", [&](const YAML::Node& node,
+                      const Place& at) { return read_models(node, at, config.models); }},
+       {"slices", [&](const YAML::Node& node,
+                      const Place& at) { return read_slices(node, at, config.slices); }},
+       {"engine",
+        [&](const YAML::Node& node, const Place& at) { return read_engine(node, at, config); }},
+       {"limits", [&](const YAML::Node& node,
+                      const Place& at) { return read_limits(node, at, config.limits); }},
+       {"tls",
+        [&](const YAML::Node& node, const Place& at) -> Status {
+          RETURN_IF_ERROR(
+              read_mapping(node, at,
+                           {{"certificate", path_into(config.certificate_file, directory)},
+                            {"key", path_into(config.key_file, directory)}}));
+          if (config.certificate_file.empty() != config.key_file.empty())
+            return error_at(at, node, "certificate and key must be given together");
+          return ok();
+        }},
+       {"cache", path_into(config.cache_dir, directory)},
+       {"drain", duration_into(config.drain_limit, milliseconds(0), hours(24))},
+       {"quit", duration_into(config.quit_limit, milliseconds(10), minutes(10))},
+       {"restart",
+        [&](const YAML::Node& node, const Place& at) {
+          RestartSettings& restart = config.restart;
+          return read_mapping(
+              node, at,
+              {{"first_delay", duration_into(restart.first_delay, milliseconds(1), hours(1))},
+               {"longest_delay", duration_into(restart.longest_delay, milliseconds(1), hours(1))},
+               {"settled", duration_into(restart.settled, milliseconds(1), hours(24))},
+               {"crashes", number_into(restart.crash_limit, 1, 1000000)},
+               {"window", duration_into(restart.crash_window, milliseconds(1), hours(24))}});
+        }},
+       {"log", [&](const YAML::Node& node, const Place& at) {
+          return read_mapping(
+              node, at,
+              {{"format",
+                [&](const YAML::Node& value, const Place& where) -> Status {
+                  ASSIGN_OR_RETURN(const std::string format,
+                                   read_choice(value, where, {"human", "json"}));
+                  config.log_json = format == "json";
+                  return ok();
+                }},
+               {"level", [&](const YAML::Node& value, const Place& where) -> Status {
+                  ASSIGN_OR_RETURN(const std::string level,
+                                   read_choice(value, where, {"debug", "info", "warn", "error"}));
+                  config.log_level = level == "debug"  ? log::Level::kDebug
+                                     : level == "info" ? log::Level::kInfo
+                                     : level == "warn" ? log::Level::kWarn
+                                                       : log::Level::kError;
+                  return ok();
+                }}});
+        }}});
+}
+
+// yaml-cpp's own sentence about a tab tells a beginner nothing.
+std::optional<int> line_with_tab(std::string_view text) {
+  int line = 1;
+  for (size_t at = 0; at < text.size(); ++line) {
+    const size_t content = text.find_first_not_of(" \t", at);
+    if (content != std::string_view::npos &&
+        text.substr(at, content - at).find('\t') != std::string_view::npos &&
+        text[content] != '\n' && text[content] != '#' && text[content] != '\r')
+      return line;
+    const size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) break;
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string Endpoint::text() const {
+  return (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" +
+         std::to_string(port);
+}
+
+Result<std::optional<Endpoint>> parse_endpoint(std::string_view text, const std::string& address) {
+  if (text == "off") return std::optional<Endpoint>();
+  Endpoint endpoint{address, 0};
+  std::string_view port = text;
+  if (const size_t colon = text.rfind(':'); colon != std::string_view::npos) {
+    std::string_view host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+    if (host.size() > 1 && host.front() == '[' && host.back() == ']')
+      host = host.substr(1, host.size() - 2);
+    if (host == "localhost") host = "127.0.0.1";
+    if (host == "*") host = "0.0.0.0";
+    if (!host.empty()) endpoint.address = host;
+  }
+  unsigned char ignored[16];
+  if (::inet_pton(AF_INET, endpoint.address.c_str(), ignored) != 1 &&
+      ::inet_pton(AF_INET6, endpoint.address.c_str(), ignored) != 1)
+    return invalid("'" + endpoint.address +
+                   "' is no numeric address; write for example 8000, 0.0.0.0:8000 or [::1]:8000");
+  const auto number = small_number(port);
+  if (!number || *number > 65535)
+    return invalid("'" + std::string(port.substr(0, 40)) +
+                   "' is no port: write a number from 0 (any free one) to 65535, or off");
+  endpoint.port = static_cast<uint16_t>(*number);
+  return std::optional<Endpoint>(endpoint);
+}
+
+Result<SliceWish> parse_slices(std::string_view text) {
+  const std::string quoted = "'" + std::string(text.substr(0, 60)) + "'";
+  const Error wrong =
+      invalid(quoted +
+              " does not describe slices: write 2 (two of one core), cores:2x4 (two "
+              "of four cores), cores:4,1,1, threads:4x1 or auto");
+  SliceWish wish;
+  if (text == "auto") return wish;
+  if (const auto count = small_number(text)) {
+    if (*count == 0 || *count > kMostSlices)
+      return invalid(quoted + ": a fleet has from 1 to " + std::to_string(kMostSlices) + " slices");
+    wish.count = *count;
+    return wish;
+  }
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return wrong;
+  wish.kind = text.substr(0, colon);
+  if (wish.kind != "cores" && wish.kind != "threads") return wrong;
+  for (std::string_view rest = text.substr(colon + 1); !rest.empty();) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view part = rest.substr(0, comma);
+    rest = comma < rest.size() ? rest.substr(comma + 1) : std::string_view();
+    const size_t times = part.find('x');
+    const auto count =
+        times == std::string_view::npos ? std::optional(1u) : small_number(part.substr(0, times));
+    const auto size = small_number(times == std::string_view::npos ? part : part.substr(times + 1));
+    if (!count || !size) return wrong;
+    if (*count == 0 || *size == 0 || *size > 1024 || wish.sizes.size() + *count > kMostSlices)
+      return invalid(quoted + ": a fleet has from 1 to " + std::to_string(kMostSlices) +
+                     " slices of 1 to 1024 cores");
+    wish.sizes.insert(wish.sizes.end(), *count, *size);
+  }
+  if (wish.sizes.empty()) return wrong;
+  return wish;
+}
+
+Status check_listeners(const std::map<std::string, Endpoint>& listen) {
+  for (auto a = listen.begin(); a != listen.end(); ++a)
+    for (auto b = std::next(a); b != listen.end(); ++b)
+      if (a->second.port == b->second.port && a->second.port != 0)
+        return invalid("port " + std::to_string(a->second.port) + " is asked for by " + a->first +
+                       " and by " + b->first +
+                       "; give each its own ('any' takes HTTP and gRPC on one port)");
+  return ok();
+}
+
+std::string default_cache_dir() {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value && *value ? std::string(value) : std::string();
+  };
+  if (const std::string xdg = set("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/corolla";
+  if (const std::string home = set("HOME"); !home.empty() && home != "/")
+    return home + "/.cache/corolla";
+  return "/tmp/corolla-cache-" + std::to_string(::getuid());
+}
+
+Result<FleetConfig> read_config(std::string_view text, const std::string& file_name,
+                                const std::string& directory, const FleetConfig& base) {
+  const Place place{file_name, ""};
+  if (text.size() > kLargestFile)
+    return invalid(file_name + ": " + std::to_string(text.size()) +
+                   " bytes; a fleet's file has at most " + std::to_string(kLargestFile));
+  if (const auto line = line_with_tab(text))
+    return invalid(file_name + ":" + std::to_string(*line) +
+                   ": the line begins with a tab; YAML is indented with spaces");
+  FleetConfig config = base;
+  try {
+    const YAML::Node root = YAML::Load(std::string(text));
+    RETURN_IF_ERROR(read_root(root, place, directory, config));
+  } catch (const YAML::Exception& error) {
+    std::string what = file_name;
+    if (error.mark.line >= 0) what += ":" + std::to_string(error.mark.line + 1);
+    return invalid(what + ": this is not YAML: " + error.msg);
+  }
+  return config;
+}
+
+Result<FleetConfig> read_config_file(const std::string& path, const FleetConfig& base) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return invalid(path + " is a folder; a fleet's description is a file such as corolla.yaml");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return invalid("cannot read " + path + ": " + std::strerror(errno));
+  std::ostringstream text;
+  text << file.rdbuf();
+  const std::string directory = std::filesystem::absolute(path, ignored).parent_path().string();
+  return read_config(text.str(), path, directory, base);
+}
+
+}  // namespace corolla::fleet

@@ -1,0 +1,53 @@
+// A worker for the fleet's tests: speaks link.proto, computes nothing.
+//
+// FAKE_WORKER_CRASHES=<slice id>, or "all": aborts as soon as it is told that it runs there.
+// FAKE_WORKER_STAYS=1: does not leave when told to.
+#include <poll.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "link/channel.h"
+
+int main() {
+  using corolla::Fd;
+  using corolla::link::Channel;
+  using corolla::link::Message;
+  Channel keeper{Fd(corolla::link::kKeeperFd)};
+  Channel front;
+  for (;;) {
+    pollfd fds[2] = {{keeper.fd(), POLLIN, 0}, {front ? front.fd() : -1, POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0) continue;
+    if (fds[1].revents) {
+      auto received = front.receive();
+      if (!received.ok()) {
+        front = Channel();  // another will come
+      } else if (*received && (*received)->message.has_attach()) {
+        Message attached;
+        attached.mutable_attached()->set_engine("fake 1");
+        (void)front.send(attached).ok();
+      }
+    }
+    while (fds[0].revents) {
+      auto received = keeper.receive();
+      if (!received.ok()) return 1;
+      if (!*received) break;
+      const Message& message = (*received)->message;
+      if (message.has_worker_welcome()) {
+        const std::string& slice = message.worker_welcome().slice().id();
+        const char* crashes = std::getenv("FAKE_WORKER_CRASHES");
+        if (crashes && (slice == crashes || crashes == std::string("all"))) std::abort();
+        std::fprintf(stderr, "worker %u on %s\n", message.worker_welcome().worker(), slice.c_str());
+        Message hello;
+        hello.mutable_worker_hello()->set_engine("fake 1");
+        (void)keeper.send(hello).ok();
+      } else if (message.has_meet_front()) {
+        front = Channel(std::move((*received)->fds.at(0)));
+      } else if (message.has_quit() && !std::getenv("FAKE_WORKER_STAYS")) {
+        return 0;
+      }
+    }
+  }
+}
