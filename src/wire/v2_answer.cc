@@ -188,11 +188,4 @@ Result<std::string> encode_response(const InferResponse& response) {
   return out;
 }
 
-std::string encode_error(std::string_view what) {
-  std::string out = "{\"error\":";
-  append_json_string(out, to_utf8(what));
-  out += '}';
-  return out;
-}
-
 }  // namespace corolla::wire

@@ -70,7 +70,4 @@ Result<RawRequest> raw_request(std::string_view input, DType dtype, std::span<co
 // kInvalidArgument for what has no JSON form: FP16, BF16, BYTES that are not UTF-8.
 Result<std::string> encode_response(const InferResponse& response);
 
-// {"error": what}
-std::string encode_error(std::string_view what);
-
 }  // namespace corolla::wire

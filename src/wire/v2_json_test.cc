@@ -411,7 +411,6 @@ TEST(V2JsonAnswer, RefusesWhatJsonCannotSay) {
   output.dtype = DType::kBytes;
   output.bytes = std::as_bytes(std::span(text));
   EXPECT_NE(encode_response(response).error().what.find("binary_data"), std::string::npos);
-  EXPECT_EQ(encode_error("no \"x\" \xff"), R"({"error":"no \"x\" ?"})");
 }
 
 // Whatever bits a tensor has, its JSON form reads back as the same bits (but for the payload of a
