@@ -1,0 +1,404 @@
+#include "serve/front/front.h"
+
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "serve/front/route.h"
+#include "serve/front/shm_registry.h"
+#include "serve/front/statistics.h"
+
+namespace corolla::front {
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr size_t kDefaultArena = size_t{512} << 20;
+// A region whose memory its owner has unlinked goes when nobody has used it for this long.
+constexpr auto kShmLease = std::chrono::seconds(10);
+constexpr auto kDefaultHang = std::chrono::seconds(10);
+
+Duration or_default(uint32_t ms, Duration otherwise) {
+  return ms ? std::chrono::milliseconds(ms) : otherwise;
+}
+
+wire::TransportLimits transport_limits(const link::FrontLimits& limits) {
+  wire::TransportLimits result;
+  if (limits.max_header_bytes()) result.max_header_bytes = limits.max_header_bytes();
+  if (limits.max_body_bytes()) result.max_body_bytes = limits.max_body_bytes();
+  result.header_timeout = or_default(limits.header_timeout_ms(), result.header_timeout);
+  result.body_timeout = or_default(limits.body_timeout_ms(), result.body_timeout);
+  result.idle_timeout = or_default(limits.idle_timeout_ms(), result.idle_timeout);
+  return result;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Front>> Front::create(link::Channel keeper, link::Received welcome) {
+  std::unique_ptr<Front> front(new Front(std::move(keeper), welcome.message.front_welcome()));
+  RETURN_IF_ERROR(front->build(welcome));
+  return front;
+}
+
+Front::Front(link::Channel keeper, const link::FrontWelcome& welcome)
+    : keeper_(std::move(keeper)), welcome_(welcome) {}
+
+Front::~Front() {
+  for (auto& io : io_) io->loop().stop();
+  for (auto& thread : threads_) thread.join();
+}
+
+Status Front::build(link::Received& welcome) {
+  const auto& limits = welcome_.limits();
+  const size_t listeners = static_cast<size_t>(welcome_.listeners_size());
+  if (welcome.fds.size() != listeners + 1)
+    return Error{Code::kInvalidArgument, "the keeper's welcome names " + std::to_string(listeners) +
+                                             " listeners and brings " +
+                                             std::to_string(welcome.fds.size()) + " descriptors"};
+  ASSIGN_OR_RETURN(control_, wire::EventLoop::create());
+
+  ASSIGN_OR_RETURN(auto arena,
+                   create_sealed_memory("corolla-arena", limits.arena_bytes() ? limits.arena_bytes()
+                                                                              : kDefaultArena));
+  slots_ = std::make_unique<SlotPool>(std::move(arena));
+  models_ = std::make_unique<ModelTable>();
+
+  const uint32_t threads = std::clamp<uint32_t>(limits.io_threads(), 1, link::kMaxIoThreads);
+  std::vector<TaskSlab*> slabs;
+  std::vector<Switchboard::Deliver> deliver;
+  for (uint16_t i = 0; i < threads; ++i) {
+    ASSIGN_OR_RETURN(auto io,
+                     IoThread::create(i, [this](IoThread& thread, wire::Exchange& exchange) {
+                       return route(thread, *api_, exchange);
+                     }));
+    slabs.push_back(&io->slab());
+    deliver.push_back(
+        [raw = io.get()](RequestId id, Error why) { raw->deliver(id, std::move(why)); });
+    slots_->set_wake(i, [raw = io.get()] { raw->wake_slot_waiters(); });
+    io_.push_back(std::move(io));
+  }
+  DispatcherOptions options;
+  if (limits.queue_limit()) options.default_queue_limit = limits.queue_limit();
+  switchboard_ = std::make_unique<Switchboard>(
+      options, std::move(slabs), std::move(deliver), [this](TimePoint when) {
+        control_->post([this, when] {
+          control_->cancel(alarm_);
+          alarm_ = control_->at(when, [this] {
+            alarm_ = 0;
+            (void)switchboard_->tick(now(), Duration::max());
+          });
+        });
+      });
+  statistics_ = std::make_unique<Statistics>(threads);
+  transport_limits_ = transport_limits(limits);
+  shm_ = std::make_unique<ShmRegistry>(
+      [this](uint32_t number) { control_->post([this, number] { broker_->unmap(number); }); });
+  broker_ =
+      std::make_unique<ShmBroker>(*shm_, [this](const std::string& name) { shm_->remove(name); });
+  repository_ = std::make_unique<Repository>(
+      std::move(welcome.fds.back()), welcome_.models_dir(),
+      std::map<std::string, std::string>(welcome_.model_parameters().begin(),
+                                         welcome_.model_parameters().end()));
+  shared_ = std::make_unique<Shared>(
+      Shared{*models_, *slots_, *switchboard_, *shm_, *statistics_, transport_limits_});
+  for (auto& io : io_) io->use(*shared_);
+  manager_ = std::make_unique<ModelManager>(
+      *control_, *shared_, *repository_,
+      ModelManager::Events{
+          .worker_serving =
+              [this](WorkerId id, uint64_t load_ms, bool from_cache, const std::string& error) {
+                link::Message message;
+                auto& serving = *message.mutable_worker_serving();
+                serving.set_worker(id);
+                serving.set_load_ms(load_ms);
+                serving.set_from_cache(from_cache);
+                serving.set_error(error);
+                for (const auto& name : manager_->wanted()) serving.add_models(name);
+                send(message);
+              },
+          .models_changed =
+              [this] {
+                link::Message message;
+                auto& changed = *message.mutable_models_changed();
+                changed.set_explicit_models(true);
+                for (const auto& name : manager_->wanted()) changed.add_models()->set_name(name);
+                send(message);
+              }});
+  api_ = std::make_unique<Api>(*shared_, *control_, *manager_, ready_, welcome_.server_name());
+  return open_listeners(welcome.fds);
+}
+
+Status Front::open_listeners(std::vector<Fd>& sockets) {
+  std::vector<wire::ConnectionSet*> sets;
+  for (auto& io : io_) {
+    sets_.push_back(std::make_unique<wire::ConnectionSet>(io->loop(), *io, transport_limits_));
+    sets.push_back(sets_.back().get());
+  }
+  std::shared_ptr<wire::TlsContext> tls;
+  if (!welcome_.certificate_pem().empty()) {
+    // TLS ASSIGN_OR_RETURN(tls, wire::TlsContext::create(welcome_.certificate_pem(),
+    // welcome_.key_pem()));
+  }
+  for (int i = 0; i < welcome_.listeners_size(); ++i) {
+    const auto& listener = welcome_.listeners(i);
+    wire::ListenerOptions options;
+    options.speaks = wire::Speaks::kHttp1;  // H2
+    const bool metrics = listener.role() == "metrics";
+    if (metrics) options.speaks = wire::Speaks::kHttp1;
+    if (!metrics) options.tls = tls;
+    if (welcome_.limits().max_connections())
+      options.max_connections = welcome_.limits().max_connections();
+    ASSIGN_OR_RETURN(auto opened, wire::Listener::open(io_[0]->loop(),
+                                                       std::move(sockets[static_cast<size_t>(i)]),
+                                                       sets, std::move(options)));
+    listeners_.push_back(std::move(opened));
+  }
+  return ok();
+}
+
+void Front::stop_accepting() {
+  io_[0]->loop().post([this] {
+    for (auto& listener : listeners_) listener->stop();
+  });
+  auto left = std::make_shared<std::atomic<size_t>>(sets_.size());
+  for (size_t i = 0; i < sets_.size(); ++i)
+    io_[i]->loop().post([this, i, left] {
+      sets_[i]->drain([this, left] {
+        if (left->fetch_sub(1) == 1)
+          control_->post([this] {
+            connections_gone_ = true;
+            check_drains();
+          });
+      });
+    });
+}
+
+void Front::send(const link::Message& message) {
+  // Where this fails the keeper is gone, and its channel's end ends us.
+  (void)keeper_.send(message);
+}
+
+int Front::run() {
+  keeper_ear_.hear = [this] { hear_keeper(); };
+  if (auto watched = control_->watch(keeper_.fd(), EPOLLIN, keeper_ear_); !watched) {
+    log::error("front_failed", {{"why", watched.error().what}});
+    return 1;
+  }
+  start_threads();
+  std::vector<std::string> wanted;
+  for (const auto& model : welcome_.models()) wanted.push_back(model.name());
+  manager_->begin(welcome_.explicit_models(), wanted);
+  control_->at(now() + kTick, [this] { tick(); });
+  control_->run();
+  return exit_code_;
+}
+
+void Front::start_threads() {
+  for (auto& io : io_) threads_.emplace_back([raw = io.get()] { raw->run(); });
+}
+
+void Front::hear_keeper() {
+  for (;;) {
+    auto received = keeper_.receive();
+    if (!received) {
+      log::error("keeper_gone", {{"why", received.error().what}});
+      exit_code_ = 1;
+      return control_->stop();
+    }
+    if (!*received) return;
+    auto& message = (*received)->message;
+    switch (message.of_case()) {
+      case link::Message::kWorkerJoined:
+        if (!(*received)->fds.empty())
+          on_joined(message.worker_joined(), std::move((*received)->fds[0]));
+        break;
+      case link::Message::kWorkerModels: {
+        const auto& models = message.worker_models().models();
+        if (auto found = workers_.find(message.worker_models().worker()); found != workers_.end())
+          found->second.models = {models.begin(), models.end()};
+        manager_->worker_models(message.worker_models().worker(), {models.begin(), models.end()});
+        break;
+      }
+      case link::Message::kDrainWorker:
+        if (auto found = workers_.find(message.drain_worker().worker()); found != workers_.end()) {
+          found->second.draining = true;
+          switchboard_->drain(now(), found->first);
+          check_drains();
+        } else {
+          link::Message answer;
+          answer.mutable_worker_drained()->set_worker(message.drain_worker().worker());
+          send(answer);
+        }
+        break;
+      case link::Message::kWorkerGone:
+        drop_worker(message.worker_gone().worker(), message.worker_gone().reason());
+        break;
+      case link::Message::kDrainFront:
+        begin_drain(std::chrono::milliseconds(message.drain_front().limit_ms()));
+        break;
+      case link::Message::kStatusQuery: {
+        link::Message answer;
+        answer.mutable_status_answer()->set_tag(message.status_query().tag());
+        answer.mutable_status_answer()->set_json(status_json());
+        send(answer);
+        break;
+      }
+      case link::Message::kQuit:
+        exit_code_ = 0;
+        return control_->stop();
+      default:
+        log::warn("keeper_message_ignored", {{"kind", static_cast<int>(message.of_case())}});
+    }
+  }
+}
+
+void Front::on_joined(const link::WorkerJoined& message, Fd socket) {
+  std::vector<int> doorbells;
+  for (const auto& io : io_) doorbells.push_back(io->doorbell());
+  const WorkerId id = message.worker();
+  drop_worker(id, "it joined again");
+  auto link = WorkerLink::attach(id, message.slice(), link::Channel(std::move(socket)),
+                                 slots_->fd(), slots_->bytes(), doorbells);
+  if (!link) {
+    log::error("worker_not_attached", {{"worker", id}, {"why", link.error().what}});
+    return tell_hung(id, link.error().what);
+  }
+  WorkerState state;
+  state.link = *std::move(link);
+  state.models = {message.models().begin(), message.models().end()};
+  state.ear = std::make_unique<Ear>();
+  state.ear->hear = [this, id] { hear_worker(id); };
+  const int fd = state.link->channel.fd();
+  auto& ear = *state.ear;
+  workers_[id] = std::move(state);
+  if (auto watched = control_->watch(fd, EPOLLIN, ear); !watched)
+    drop_worker(id, watched.error().what);
+}
+
+void Front::hear_worker(WorkerId id) {
+  for (;;) {
+    const auto found = workers_.find(id);
+    if (found == workers_.end()) return;
+    auto& state = found->second;
+    auto received = state.link->channel.receive();
+    if (!received) return drop_worker(id, received.error().what);
+    if (!*received) return;
+    const auto& message = (*received)->message;
+    switch (message.of_case()) {
+      case link::Message::kAttached: {
+        const Status attached =
+            (*received)->fds.empty()
+                ? Status(Error{Code::kInvalidArgument, "the worker sent no reply region"})
+                : state.link->attached(message.attached(), (*received)->fds[0]);
+        if (!attached) {
+          tell_hung(id, attached.error().what);
+          return drop_worker(id, attached.error().what);
+        }
+        switchboard_->joined(now(), state.link);
+        if (state.draining) switchboard_->drain(now(), id);
+        broker_->worker_joined(state.link);
+        manager_->worker_attached(state.link, state.models);
+        break;
+      }
+      case link::Message::kModelLoaded:
+        manager_->on_loaded(id, message.model_loaded());
+        report_ready();
+        break;
+      case link::Message::kRegionMapped:
+        broker_->on_mapped(id, message.region_mapped());
+        break;
+      case link::Message::kModelUnloaded:
+        break;
+      default:
+        log::warn("worker_message_ignored",
+                  {{"worker", id}, {"kind", static_cast<int>(message.of_case())}});
+    }
+  }
+}
+
+void Front::drop_worker(WorkerId id, const std::string& why) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  log::warn("worker_lost", {{"worker", id}, {"why", why}});
+  control_->unwatch(found->second.link->channel.fd());
+  const bool was_draining = found->second.draining;
+  workers_.erase(found);
+  switchboard_->lost(now(), id);
+  broker_->worker_gone(id);
+  manager_->worker_gone(id);
+  if (was_draining) {
+    link::Message answer;
+    answer.mutable_worker_drained()->set_worker(id);
+    send(answer);
+  }
+  report_ready();
+}
+
+void Front::tell_hung(WorkerId id, const std::string& why) {
+  link::Message message;
+  message.mutable_worker_hung()->set_worker(id);
+  message.mutable_worker_hung()->set_reason(why);
+  send(message);
+}
+
+void Front::tick() {
+  const Duration hang_limit = or_default(welcome_.limits().hang_timeout_ms(), kDefaultHang);
+  for (const auto& hung : switchboard_->tick(now(), hang_limit)) {
+    const std::string why =
+        "no answer for " + std::to_string(to_seconds(hang_limit)) + " s though it has work";
+    tell_hung(hung->id, why);
+    drop_worker(hung->id, why);
+  }
+  std::vector<WorkerId> broken;
+  for (const auto& [id, state] : workers_)
+    if (state.link->broken) broken.push_back(id);
+  for (const WorkerId id : broken) {
+    tell_hung(id, "it wrote what cannot be into its rings");
+    drop_worker(id, "broken");
+  }
+  for (const auto& name : shm_->sweep(now(), kShmLease))
+    log::info("shm_lease_over", {{"region", name}});
+  check_drains();
+  control_->at(now() + kTick, [this] { tick(); });
+}
+
+void Front::check_drains() {
+  for (auto& [id, state] : workers_) {
+    if (!state.draining || switchboard_->outstanding(id) > 0) continue;
+    state.draining = false;  // told once
+    link::Message answer;
+    answer.mutable_worker_drained()->set_worker(id);
+    send(answer);
+  }
+  if (draining_ && connections_gone_ && switchboard_->outstanding() == 0) {
+    link::Message answer;
+    answer.mutable_drained();
+    send(answer);
+    exit_code_ = 0;
+    control_->stop();
+  }
+}
+
+void Front::begin_drain(Duration limit) {
+  if (draining_) return;
+  draining_ = true;
+  log::info("front_draining", {{"limit_s", to_seconds(limit)}});
+  stop_accepting();
+  drain_limit_ = control_->at(now() + limit, [this] {
+    link::Message answer;
+    answer.mutable_drained()->set_unfinished(switchboard_->outstanding());
+    send(answer);
+    exit_code_ = 0;
+    control_->stop();
+  });
+}
+
+void Front::report_ready() {
+  const bool ready = manager_->ready();
+  if (ready == told_ready_) return;
+  told_ready_ = ready;
+  ready_ = ready;
+  link::Message message;
+  message.mutable_front_ready()->set_ready(ready);
+  send(message);
+}
+
+}  // namespace corolla::front

@@ -1,0 +1,25 @@
+// What all threads of the front share.
+#pragma once
+#include <atomic>
+#include <string>
+
+#include "serve/front/served_model.h"
+#include "serve/front/slot_pool.h"
+#include "serve/front/switchboard.h"
+#include "wire/exchange.h"
+
+namespace corolla::front {
+
+class ShmRegistry;
+class Statistics;
+
+struct Shared {
+  ModelTable& models;
+  SlotPool& slots;
+  Switchboard& switchboard;
+  ShmRegistry& shm;
+  Statistics& statistics;
+  wire::TransportLimits limits;
+};
+
+}  // namespace corolla::front
