@@ -6,6 +6,8 @@
 #include "serve/front/route.h"
 #include "serve/front/shm_registry.h"
 #include "serve/front/statistics.h"
+#include "wire/h2_connection.h"
+#include "wire/tls_stream.h"
 
 namespace corolla::front {
 namespace {
@@ -134,13 +136,15 @@ Status Front::open_listeners(std::vector<Fd>& sockets) {
   }
   std::shared_ptr<wire::TlsContext> tls;
   if (!welcome_.certificate_pem().empty()) {
-    // TLS ASSIGN_OR_RETURN(tls, wire::TlsContext::create(welcome_.certificate_pem(),
-    // welcome_.key_pem()));
+    ASSIGN_OR_RETURN(tls, wire::TlsContext::create(welcome_.certificate_pem(), welcome_.key_pem()));
   }
   for (int i = 0; i < welcome_.listeners_size(); ++i) {
     const auto& listener = welcome_.listeners(i);
     wire::ListenerOptions options;
-    options.speaks = wire::Speaks::kHttp1;  // H2
+    options.http2 = [](wire::ConnectionSet& set, std::unique_ptr<wire::Stream> stream,
+                       std::string_view early) -> std::unique_ptr<wire::Connection> {
+      return std::make_unique<wire::H2Connection>(set, std::move(stream), early);
+    };
     const bool metrics = listener.role() == "metrics";
     if (metrics) options.speaks = wire::Speaks::kHttp1;
     if (!metrics) options.tls = tls;
