@@ -69,7 +69,7 @@ Status Front::build(link::Received& welcome) {
   for (uint16_t i = 0; i < threads; ++i) {
     ASSIGN_OR_RETURN(auto io,
                      IoThread::create(i, [this](IoThread& thread, wire::Exchange& exchange) {
-                       return route(thread, *api_, exchange);
+                       return route(thread, *routes_, exchange);
                      }));
     slabs.push_back(&io->slab());
     deliver.push_back(
@@ -124,7 +124,11 @@ Status Front::build(link::Received& welcome) {
                 for (const auto& name : manager_->wanted()) changed.add_models()->set_name(name);
                 send(message);
               }});
-  api_ = std::make_unique<Api>(*shared_, *control_, *manager_, ready_, welcome_.server_name());
+  backend_ = std::make_unique<FrontBackend>(*shared_, *control_, *manager_, *broker_, ready_);
+  const std::string name = welcome_.server_name().empty() ? "corolla" : welcome_.server_name();
+  operations_ = std::make_unique<ApiOperations>(ApiInfo{name, welcome_.server_version()}, *backend_,
+                                                *shm_, trace_, log_settings_);
+  routes_ = std::make_unique<Routes>(Routes{*operations_, [this] { return metrics_page(); }});
   return open_listeners(welcome.fds);
 }
 

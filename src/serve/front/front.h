@@ -11,9 +11,13 @@
 #include <vector>
 
 #include "link/channel.h"
-#include "serve/front/api.h"
+#include "serve/front/api_operations.h"
+#include "serve/front/front_backend.h"
 #include "serve/front/io_thread.h"
+#include "serve/front/metrics.h"
 #include "serve/front/model_manager.h"
+#include "serve/front/route.h"
+#include "serve/front/settings.h"
 #include "serve/front/shared.h"
 #include "serve/front/shm_broker.h"
 #include "serve/front/switchboard.h"
@@ -63,6 +67,7 @@ class Front {
   void report_ready();
   void send(const link::Message& message);
   std::string status_json() const;
+  std::string metrics_page();  // any I/O thread
 
   link::Channel keeper_;
   link::FrontWelcome welcome_;
@@ -88,7 +93,12 @@ class Front {
   bool draining_ = false, connections_gone_ = false;
   bool told_ready_ = false;
   std::atomic<bool> ready_{false};
-  std::unique_ptr<Api> api_;
+  TraceSettings trace_;
+  LogSettings log_settings_;
+  std::unique_ptr<FrontBackend> backend_;
+  std::unique_ptr<ApiOperations> operations_;
+  Metrics metrics_;
+  std::unique_ptr<Routes> routes_;
   int exit_code_ = 1;
 };
 

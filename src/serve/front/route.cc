@@ -1,39 +1,32 @@
 #include "serve/front/route.h"
 
 #include "serve/front/api_call.h"
+#include "serve/front/api_http.h"
 #include "serve/front/grpc_infer_call.h"
+#include "serve/front/health_watch_call.h"
 #include "serve/front/http_infer_call.h"
-#include "wire/client_status.h"
+#include "serve/front/metrics.h"
 
 namespace corolla::front {
 namespace {
 
-constexpr std::string_view kService = "/inference.GRPCInferenceService/";
-
-struct InferPath {
-  std::string model, version;
-};
-
-// "/v2/models/M/infer" or "/v2/models/M/versions/V/infer".
-std::optional<InferPath> infer_path(std::string_view path) {
-  constexpr std::string_view kBegin = "/v2/models/", kEnd = "/infer", kVersions = "/versions/";
-  if (!path.starts_with(kBegin) || !path.ends_with(kEnd) ||
-      path.size() < kBegin.size() + kEnd.size())
-    return std::nullopt;
-  path = path.substr(kBegin.size(), path.size() - kBegin.size() - kEnd.size());
-  InferPath found;
-  if (const size_t at = path.find(kVersions); at != path.npos) {
-    found.version = wire::percent_decode(path.substr(at + kVersions.size()));
-    path = path.substr(0, at);
+std::unique_ptr<Call> route_http_exchange(IoThread& io, const Routes& routes,
+                                          wire::Exchange& exchange) {
+  if (exchange.path() == "/metrics" && exchange.method() == "GET") {
+    wire::Reply reply;
+    reply.pieces.emplace_back(routes.metrics_page());
+    reply.content_type = Metrics::kContentType;
+    exchange.reply(std::move(reply));
+    return nullptr;
   }
-  if (path.empty() || path.find('/') != path.npos) return std::nullopt;
-  found.model = wire::percent_decode(path);
-  return found;
-}
-
-std::unique_ptr<Call> infer_over_http(IoThread& io, wire::Exchange& exchange,
-                                      const InferPath& path) {
-  auto model = io.shared().models.find(path.model, path.version);
+  auto found = route_http(exchange.method(), exchange.path());
+  if (found.status != 200) {
+    exchange.reply(not_routed(found));
+    return nullptr;
+  }
+  if (found.route.operation != Operation::kInfer)
+    return std::make_unique<ApiCall>(io, routes.operations, exchange, std::move(found.route));
+  auto model = io.shared().models.find(found.route.model, found.route.version);
   if (!model) {
     exchange.fail(model.error());
     return nullptr;
@@ -43,18 +36,20 @@ std::unique_ptr<Call> infer_over_http(IoThread& io, wire::Exchange& exchange,
 
 }  // namespace
 
-std::unique_ptr<Call> route(IoThread& io, Api& api, wire::Exchange& exchange) {
-  const std::string_view path = exchange.path();
-  if (exchange.protocol() == wire::Protocol::kGrpc) {
-    if (path.starts_with(kService)) {
-      const std::string_view method = path.substr(kService.size());
-      if (method == "ModelInfer") return std::make_unique<GrpcInferCall>(io, exchange, false);
-      if (method == "ModelStreamInfer") return std::make_unique<GrpcInferCall>(io, exchange, true);
-    }
-  } else if (const auto infer = infer_path(path); infer && exchange.method() == "POST") {
-    return infer_over_http(io, exchange, *infer);
+std::unique_ptr<Call> route(IoThread& io, const Routes& routes, wire::Exchange& exchange) {
+  if (exchange.protocol() == wire::Protocol::kHttp)
+    return route_http_exchange(io, routes, exchange);
+  if (exchange.path() == "/grpc.health.v1.Health/Watch")
+    return std::make_unique<HealthWatchCall>(io, routes.operations, exchange);
+  auto found = route_grpc(exchange.path());
+  if (!found) {
+    exchange.fail(found.error());
+    return nullptr;
   }
-  return std::make_unique<ApiCall>(io, api, exchange);
+  if (found->operation == Operation::kInfer || found->operation == Operation::kStreamInfer)
+    return std::make_unique<GrpcInferCall>(io, exchange,
+                                           found->operation == Operation::kStreamInfer);
+  return std::make_unique<ApiCall>(io, routes.operations, exchange, *std::move(found));
 }
 
 }  // namespace corolla::front

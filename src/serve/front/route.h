@@ -1,16 +1,21 @@
 // From the head of a request to the Call that serves it: inference goes to the infer calls,
-// everything else to the API.
+// /metrics to the page, everything else to the API.
 #pragma once
+#include <functional>
 #include <memory>
 
+#include "serve/front/api_operations.h"
 #include "serve/front/call.h"
 #include "serve/front/io_thread.h"
 
 namespace corolla::front {
 
-class Api;
+struct Routes {
+  ApiOperations& operations;
+  std::function<std::string()> metrics_page;  // any I/O thread
+};
 
 // nullptr when the exchange has been answered at once. Thread: the exchange's loop.
-std::unique_ptr<Call> route(IoThread& io, Api& api, wire::Exchange& exchange);
+std::unique_ptr<Call> route(IoThread& io, const Routes& routes, wire::Exchange& exchange);
 
 }  // namespace corolla::front

@@ -21,10 +21,12 @@ void SlotPool::set_wake(size_t thread, std::function<void()> wake) {
 }
 
 void SlotPool::waiting(size_t thread, bool is) {
-  if (is)
+  if (is) {
+    waits_.fetch_add(1, std::memory_order_relaxed);
     waiting_threads_.fetch_or(1u << thread, std::memory_order_acq_rel);
-  else
+  } else {
     waiting_threads_.fetch_and(~(1u << thread), std::memory_order_acq_rel);
+  }
 }
 
 }  // namespace corolla::front

@@ -33,12 +33,16 @@ class SlotPool {
   // One a thread; set before traffic.
   void set_wake(size_t thread, std::function<void()> wake);
   void waiting(size_t thread, bool is);
+  uint64_t waits() const {
+    return waits_.load(std::memory_order_relaxed);
+  }  // times somebody began to wait
 
  private:
   OwnedMemory memory_;
   BuddyArena arena_;
   std::atomic<uint32_t> waiting_threads_{0};  // bit a thread
   std::vector<std::function<void()>> wake_;
+  std::atomic<uint64_t> waits_{0};
 };
 
 }  // namespace corolla::front

@@ -217,6 +217,7 @@ void Switchboard::joined(TimePoint now, std::shared_ptr<WorkerLink> worker) {
   std::lock_guard lock(mutex_);
   dispatcher_->joined(now, worker->id, worker->kind);
   worker->last_progress = now;
+  ++joined_by_slice_[worker->slice.id()];
   links_.push_back(std::move(worker));
   publish_workers();
 }
@@ -302,8 +303,13 @@ std::vector<WorkerView> Switchboard::views() const {
   std::lock_guard lock(mutex_);
   std::vector<WorkerView> views;
   for (const auto& link : links_)
-    views.push_back(
-        {link->id, link->slice.id(), link->outstanding.size(), link->completed, link->busy});
+    views.push_back({.id = link->id,
+                     .slice = link->slice.id(),
+                     .kind = link->slice.profile(),
+                     .restarts = joined_by_slice_.at(link->slice.id()) - 1,
+                     .outstanding = link->outstanding.size(),
+                     .completed = link->completed,
+                     .busy = link->busy});
   return views;
 }
 

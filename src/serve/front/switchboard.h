@@ -27,7 +27,8 @@ struct Arrival {
 // What one worker has done, for status and metrics.
 struct WorkerView {
   WorkerId id = 0;
-  std::string slice;
+  std::string slice, kind;
+  uint64_t restarts = 0;  // of that slice's worker, while this front has lived
   size_t outstanding = 0;
   uint64_t completed = 0;  // requests
   Duration busy{0};        // its batches' times, as it measured them
@@ -106,6 +107,7 @@ class Switchboard {
   std::shared_ptr<const Workers> published_ = std::make_shared<Workers>();
   std::atomic<uint64_t> workers_version_{1};
   std::vector<link::SubmitEntry> entries_;
+  std::map<std::string, uint64_t> joined_by_slice_;
   std::map<ModelId, uint64_t> learnt_reply_bytes_;  // a row's, for models with open output shapes
   size_t in_play_ = 0;
   SwitchboardCounters counters_;
