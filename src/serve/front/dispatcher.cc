@@ -225,6 +225,7 @@ void LateBinding::serves(TimePoint, WorkerId id, ModelId model, bool yes) {
   const uint32_t worker = workers_by_id_.find(id);
   const uint32_t index = models_by_id_.find(model);
   if (worker == IdMap::kNone || index == IdMap::kNone) return;
+  ++changes_;
   models_[index].serves.set(worker, yes);
   settle_model(index);
 }
@@ -249,6 +250,7 @@ size_t LateBinding::outstanding(WorkerId id) const {
 }
 
 void LateBinding::set_room(uint32_t worker) {
+  ++changes_;
   const WorkerState& w = workers_[worker];
   const bool may = w.live && !w.draining && !w.resting;
   idle_.set(worker, may && w.batches == 0);
