@@ -273,8 +273,9 @@ void LateBinding::unbind(TimePoint now, uint32_t at, bool measured) {
   const bool first = place == w.order.begin();
   std::copy(place + 1, w.order.begin() + w.batches, place);
   --w.batches;
-  if (!b.returned) {
-    const Duration took = now - b.began;
+  const Duration took = now - b.began;
+  // What ended in the instant it was bound never ran.
+  if (!b.returned && took.count() > 0) {
     if (const auto usual = times_.estimate(w.kind, b.model, b.rows);
         usual && usual->samples > 0 && usual->mean.count() > 0) {
       const float pace = std::clamp(
@@ -306,12 +307,13 @@ bool LateBinding::give_back(TimePoint now, WorkerId id, RequestId request) {
   const uint32_t worker = slab_[at].worker;
   WorkerState& w = workers_[worker];
   unbind(now, at, false);
-  w.rests_until = now + options_.give_back_rest;
-  if (!w.resting) {
+  // Once may be an accident of this request; again, and the two would go round in circles.
+  if (slab_[at].returns++ > 0) {
+    w.rests_until = now + options_.give_back_rest;
+    if (!w.resting) resting_.push_back(worker);
     w.resting = true;
-    resting_.push_back(worker);
+    set_room(worker);
   }
-  set_room(worker);
   requeue(at, false);
   return true;
 }
