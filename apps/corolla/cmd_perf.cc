@@ -11,6 +11,7 @@
 #include "load/interrupt.h"
 #include "load/perf.h"
 #include "load/perf_output.h"
+#include "load/report.h"
 #include "load/self_check.h"
 #include "subcommand.h"
 
@@ -25,7 +26,7 @@ struct Options {
   std::string shared_memory = "none", compression = "none", burst, service = "triton";
   std::vector<std::string> urls, headers, shapes;
   double threshold_ms = 0, budget_ms = 0, timeout_ms = 0, percentile = -1, window_ms = 5000, lateness_us = 1000;
-  std::string csv, export_file, hdr;
+  std::string csv, export_file, hdr, report;
   bool verbose_csv = false, verbose = false, collect_metrics = false, zero = false, ignored_flag = false;
   bool self_check = false;
   std::string metrics_url, input_format;
@@ -216,6 +217,13 @@ int run(const Options& options) {
   if (!result.ok()) return fail(kFailed, result.error().what);
   printf("%s", perf_summary(result->rows).c_str());
   if (!options.export_file.empty()) console.keep(write_file(options.export_file, perf_export(*result, *perf)));
+  if (!options.report.empty()) {
+    ReportInput input;
+    input.series.push_back(series_of(perf->model, result->rows));
+    input.budget = perf->budget ? perf->budget : perf->stability.latency_threshold;
+    input.notes = {{"server", result->server}, {"model", perf->model}};
+    console.keep(write_file(options.report, report_html(input)));
+  }
   if (!console.failure().empty()) return fail(kFailed, console.failure());
   if (result->broken) return fail(kFailed, result->broken->what + "; the levels measured before are kept");
   if (result->interrupted)
@@ -277,6 +285,7 @@ void add(CLI::App& app, Chosen& chosen) {
   perf->add_flag("--verbose-csv", o.verbose_csv, "perf_client's further columns")->group(kOutput);
   perf->add_option("--profile-export-file", o.export_file, "Every request's times, as JSON")->group(kOutput);
   perf->add_option("--hdr", o.hdr, "Percentile tables PREFIX<level>.hgrm for HdrHistogram's plotters")->group(kOutput);
+  perf->add_option("--report", o.report, "Draw the charts into this HTML file")->group(kOutput);
   perf->add_flag("--collect-metrics", o.collect_metrics, "Read /metrics: GPU gauges, rows by slice")->group(kOutput);
   perf->add_option("--metrics-url", o.metrics_url, "Where; default port 8002 of the first URL")->group(kOutput);
   perf->add_option("--metrics-interval", o.metrics_interval, "Accepted; readings are taken once a window")->group(kOutput);

@@ -54,8 +54,8 @@ std::vector<MetricSample> read_metrics(std::string_view text) {
 }
 
 std::map<std::string, double> slice_inferences(const std::vector<MetricSample>& samples) {
-  // The first family that counts something a slice; inferences before requests before batches.
-  for (const std::string_view wanted : {"inference", "request", "batch"}) {
+  // The first family that counts something a slice: Triton's name before others, inferences before requests.
+  for (const std::string_view wanted : {"nv_inference_count", "inference", "request"}) {
     std::map<std::string, double> out;
     std::string family;
     for (const MetricSample& sample : samples) {

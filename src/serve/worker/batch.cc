@@ -92,9 +92,8 @@ link::Completion Batch::answer(Item& item, const Status& status) {
     if (!status.ok())
       outcome = status;
     else if (item.inputs.broken())
-      outcome = Error{
-          Code::kInvalidArgument,
-          "the client cut its shared memory short while it was registered; register it again"};
+      outcome =
+          Error{Code::kInvalidArgument, "the client cut its shared memory short while it was read"};
   }
   if (!outcome.ok()) {
     completion.outcome =
