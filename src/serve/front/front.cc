@@ -328,8 +328,10 @@ void Front::drop_worker(WorkerId id, const std::string& why) {
   log::warn("worker_lost", {{"worker", id}, {"why", why}});
   control_->unwatch(found->second.link->channel.fd());
   const bool was_draining = found->second.draining;
+  const std::string slice = found->second.link->slice.id();
   workers_.erase(found);
-  switchboard_->lost(now(), id);
+  for (const auto& model : switchboard_->lost(now(), id))
+    statistics_->retried(statistics_->row(*model->statistics, slice));
   broker_->worker_gone(id);
   manager_->worker_gone(id);
   if (was_draining) {
@@ -364,6 +366,7 @@ void Front::tick() {
   }
   for (const auto& name : shm_->sweep(now(), kShmLease))
     log::info("shm_lease_over", {{"region", name}});
+  manager_->look_for_hopeless(now());
   check_drains();
   control_->at(now() + kTick, [this] { tick(); });
 }

@@ -8,6 +8,8 @@ namespace corolla::front {
 namespace {
 
 constexpr auto kRetireCheck = std::chrono::milliseconds(20);
+// Longer than a worker takes to restart and to load a model from its cache.
+constexpr auto kHopeless = std::chrono::seconds(15);
 
 }  // namespace
 
@@ -317,6 +319,23 @@ bool ModelManager::ready() const {
   return std::ranges::all_of(wanted_, [&](const std::string& name) {
     return broken_.contains(name) || models->contains(name);
   });
+}
+
+void ModelManager::look_for_hopeless(TimePoint now) {
+  for (auto& [id, generation] : generations_) {
+    if (!generation.served || generation.retiring) continue;
+    const bool served = std::ranges::any_of(
+        generation.workers, [](const auto& each) { return each.second == OnWorker::kServing; });
+    if (served || generation.served_at == TimePoint{}) generation.served_at = now;
+    const bool hopeless = now - generation.served_at > kHopeless;
+    if (hopeless == generation.hopeless) continue;
+    generation.hopeless = hopeless;
+    shared_.switchboard.set_hopeless(
+        now, id,
+        hopeless ? "no worker has served model '" + generation.spec().name() + "' for " +
+                       std::to_string(kHopeless.count()) + " s; 'corolla status' tells why"
+                 : "");
+  }
 }
 
 size_t ModelManager::workers_serving(std::string_view model) const {

@@ -66,6 +66,9 @@ class ModelManager {
   std::vector<std::string> wanted() const { return {wanted_.begin(), wanted_.end()}; }
   bool explicit_models() const { return explicit_; }
   size_t workers_serving(std::string_view model) const;
+  // A model that no worker has served for a while is said to be hopeless, so that its requests are
+  // refused instead of waiting for ever; until a worker serves it again.
+  void look_for_hopeless(TimePoint now);
 
  private:
   enum class OnWorker : uint8_t { kLoading, kServing, kFailed };
@@ -78,6 +81,8 @@ class ModelManager {
     std::string reason;    // why it is unavailable
     bool current = false;  // requests go here
     bool retiring = false;
+    TimePoint served_at{};  // when a worker last served it
+    bool hopeless = false;
     uint64_t operation = 0;  // the load() that waits for it; 0: none
   };
   struct Operation {

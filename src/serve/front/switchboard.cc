@@ -95,7 +95,8 @@ void Switchboard::collect(TimePoint now, std::vector<Arrival>& arrivals) {
 }
 
 void Switchboard::poll_and_bind(TimePoint now, Outbox& out) {
-  Orders orders = dispatcher_->poll(now);
+  dispatcher_->poll(now, orders_);
+  Orders& orders = orders_;
   for (const auto& batch : orders.send) bind(now, batch, out);
   for (auto& refusal : orders.refuse) {
     if (InferTask* task = find(refusal.request)) {
@@ -255,32 +256,40 @@ size_t Switchboard::outstanding() const {
   return in_play_;
 }
 
-void Switchboard::lost(TimePoint now, WorkerId worker) {
+std::vector<std::shared_ptr<const ServedModel>> Switchboard::lost(TimePoint now, WorkerId worker) {
   Outbox out;
+  std::vector<std::shared_ptr<const ServedModel>> held;
   {
     std::lock_guard lock(mutex_);
-    lose(now, worker, out);
+    WorkerLink* link = find_worker(worker);
+    if (!link) return held;
+    link->gone = true;
+    ++counters_.workers_lost;
+    for (const RequestId id : std::set(link->outstanding))
+      if (InferTask* task = find(id)) {
+        held.push_back(task->model);
+        const uint32_t tries = task->dispatch.tries;
+        unbind(*task);
+        task->dispatch.tries = tries;
+      }
+    counters_.retries += held.size();
+    dispatcher_->lost(now, worker);
+    std::erase_if(links_, [worker](const auto& each) { return each->id == worker; });
+    publish_workers();
     poll_and_bind(now, out);
   }
   flush(out);
+  return held;
 }
 
-void Switchboard::lose(TimePoint now, WorkerId worker, Outbox&) {
-  WorkerLink* link = find_worker(worker);
-  if (!link) return;
-  link->gone = true;
-  ++counters_.workers_lost;
-  const auto held = link->outstanding;
-  counters_.retries += held.size();
-  for (const RequestId id : held)
-    if (InferTask* task = find(id)) {
-      const uint32_t tries = task->dispatch.tries;
-      unbind(*task);
-      task->dispatch.tries = tries;
-    }
-  dispatcher_->lost(now, worker);
-  std::erase_if(links_, [worker](const auto& each) { return each->id == worker; });
-  publish_workers();
+void Switchboard::set_hopeless(TimePoint now, ModelId model, const std::string& why) {
+  Outbox out;
+  {
+    std::lock_guard lock(mutex_);
+    dispatcher_->set_hopeless(model, why);
+    poll_and_bind(now, out);
+  }
+  flush(out);
 }
 
 size_t Switchboard::waiting(ModelId model) const {

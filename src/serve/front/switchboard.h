@@ -72,8 +72,12 @@ class Switchboard {
   void drain(TimePoint now, WorkerId worker);
   size_t outstanding(WorkerId worker) const;
   size_t outstanding() const;  // of all requests: waiting and bound
-  // Forgets the worker; what it held goes to others.
-  void lost(TimePoint now, WorkerId worker);
+  // Forgets the worker; what it held goes to others. Returns the model of each request that it
+  // held.
+  std::vector<std::shared_ptr<const ServedModel>> lost(TimePoint now, WorkerId worker);
+  // No worker serves the model and none has for long: its requests are refused with `why` until one
+  // does. Empty: takes that back.
+  void set_hopeless(TimePoint now, ModelId model, const std::string& why);
 
   size_t waiting(ModelId model) const;
   std::optional<Duration> expected_wait(TimePoint now, ModelId model, uint32_t rows) const;
@@ -93,7 +97,6 @@ class Switchboard {
   void poll_and_bind(TimePoint now, Outbox& out);
   void bind(TimePoint now, const Batch& batch, Outbox& out);
   void unbind(InferTask& task);
-  void lose(TimePoint now, WorkerId worker, Outbox& out);
   uint64_t reply_bytes_for(const InferTask& task) const;
   InferTask* find(RequestId id) const;
   WorkerLink* find_worker(WorkerId id) const;
@@ -107,6 +110,7 @@ class Switchboard {
   std::shared_ptr<const Workers> published_ = std::make_shared<Workers>();
   std::atomic<uint64_t> workers_version_{1};
   std::vector<link::SubmitEntry> entries_;
+  Orders orders_;  // kept for its buffers
   std::map<std::string, uint64_t> joined_by_slice_;
   std::map<ModelId, uint64_t> learnt_reply_bytes_;  // a row's, for models with open output shapes
   size_t in_play_ = 0;
