@@ -43,7 +43,7 @@ def read_mat(path, fields):
         raise Refusal(f"{printable(path)} is no MATLAB file that can be read ({type(e).__name__}).") from None
     lacking = [f for f in fields if f not in content]
     if lacking:
-        raise Refusal(f"{printable(path)} lacks the field '{lacking[0]}'; is it the right file?")
+        raise Refusal(f"{printable(path)} lacks the field '{lacking[0]}'; give the file as it is published.")
     return [content[f].ravel().astype(int) for f in fields]
 
 

@@ -104,6 +104,7 @@ class Keeper {
   void on_front_death(const Death& death);
   void tell_front(const link::Message& message, const std::vector<int>& fds = {});
   link::ModelsChanged desired_models() const;
+  void open_shm(const link::OpenShm& wish);
   RestartPolicy front_policy() const;
   void introduce(Worker& worker);
 

@@ -1,5 +1,9 @@
 // The keeper's dealings with the front.
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "base/log.h"
 #include "fleet/keeper.h"
@@ -71,6 +75,8 @@ void Keeper::welcome_front() {
   *welcome.mutable_models() = models.models();
   welcome.set_models_dir(config_.models_dir);
   welcome.set_server_name("corolla");
+  welcome.set_server_version(COROLLA_VERSION);
+  welcome.set_log_json(config_.log_json);
   welcome.set_drop_privileges(::geteuid() == 0);
   for (const auto& [model, wish] : config_.models)
     for (const auto& [key, value] : wish.parameters)
@@ -173,6 +179,9 @@ void Keeper::on_front_message(link::Received&& received) {
         log::warn("drain_limit_reached", {{"unfinished", message.drained().unfinished()}});
       if (stopping_) front_.child->quit(config_.quit_limit);
       break;
+    case link::Message::kOpenShm:
+      open_shm(message.open_shm());
+      break;
     case link::Message::kStatusAnswer:
       answer_status(message.status_answer().tag(), message.status_answer().json());
       break;
@@ -180,6 +189,25 @@ void Keeper::on_front_message(link::Received&& received) {
       front_.child->kill("it sent a message that no front sends (kind " +
                          std::to_string(message.of_case()) + ")");
   }
+}
+
+// Clients make their objects readable by their own user alone, and the front has given up being
+// anybody. What is opened here is one file right under /dev/shm, through no link.
+void Keeper::open_shm(const link::OpenShm& wish) {
+  link::Message message;
+  link::ShmOpened& answer = *message.mutable_shm_opened();
+  answer.set_tag(wish.tag());
+  const std::string name = wish.key().starts_with('/') ? wish.key().substr(1) : wish.key();
+  Fd fd;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) {
+    answer.set_error("'" + wish.key() + "' is no name of a shared memory object");
+  } else {
+    fd = Fd(::open(("/dev/shm/" + name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd)
+      answer.set_error("shared memory object '" + wish.key() +
+                       "' cannot be opened: " + std::strerror(errno));
+  }
+  tell_front(message, fd ? std::vector<int>{fd.get()} : std::vector<int>{});
 }
 
 void Keeper::on_front_death(const Death& death) {

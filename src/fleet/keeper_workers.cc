@@ -173,6 +173,7 @@ void Keeper::start_worker(const WorkerWish& wish) {
   const uint32_t id = next_worker_++;
   ProcessSpec spec;
   spec.binary = options_.bin_dir + "/corolla-worker-" + config_.engine;
+  if (config_.log_json) spec.arguments.push_back("--log-json");
   spec.env = wish.slice.worker_env;
   spec.cpus = wish.slice.cores;
   spec.oom_score = kWorkerOomScore;

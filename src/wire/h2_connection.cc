@@ -335,6 +335,7 @@ bool H2Connection::receive(std::span<const std::byte> bytes) {
 
 void H2Connection::pause(H2Exchange& exchange, std::span<const std::byte> rest) {
   paused_ = true;
+  paused_since_ = set_.loop().now();
   blocked_ = &exchange;
   stash_.assign(rest.begin(), rest.end());
   stash_chunk_ = rest.size();
@@ -379,6 +380,7 @@ void H2Connection::go_on() {
   blocked_ = nullptr;
   if (stall_timer_ != 0) set_.loop().cancel(std::exchange(stall_timer_, 0));
   last_read_ = set_.loop().now();
+  for (const auto& e : exchanges_) e->forgive(last_read_ - paused_since_);
   // Also when nothing is left: nghttp2 has the frame's end to deal with.
   receive(std::span(stash).subspan(stash_chunk_));
 }

@@ -115,8 +115,8 @@ class H2Connection final : public Connection, private EventLoop::Watcher {
   uint32_t interest_ = 0, read_needs_ = 0, write_needs_ = 0;
   bool in_headers_ = false;  // a header block has begun and not ended
 
-  TimePoint begun_, last_read_, last_written_, headers_since_, idle_since_, drain_since_,
-      linger_since_, ping_sent_;
+  TimePoint begun_, paused_since_, last_read_, last_written_, headers_since_, idle_since_,
+      drain_since_, linger_since_, ping_sent_;
   bool ping_out_ = false;
   double idle_frame_credit_ = 0;
   TimePoint idle_frame_time_;

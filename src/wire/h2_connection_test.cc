@@ -455,6 +455,21 @@ TEST_F(H2, TimesOut) {
   EXPECT_TRUE(handler.cancels.reaches(1));
 }
 
+TEST_F(H2, AMessageThatDripsIsGivenUp) {
+  limits.body_timeout = milliseconds(200);
+  H2Client client(port());
+  const int32_t id = client.open(H2Client::grpc_headers(kUnary));
+  std::string bytes = framed(big_text(1000));
+  bytes.pop_back();  // never whole
+  size_t at = 0;
+  const auto begun = Clock::now();
+  while (!client.answers[id].closed && Clock::now() - begun < std::chrono::seconds(10)) {
+    if (at < bytes.size()) client.data(id, bytes.substr(at++, 1));
+    client.until([&] { return client.answers[id].closed; }, 20);
+  }
+  EXPECT_EQ(client.answers[id].status(), "4");
+}
+
 TEST_F(H2, AnIdleConnectionIsSentAway) {
   limits.idle_timeout = milliseconds(100);
   H2Client client(port());

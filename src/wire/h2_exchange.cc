@@ -22,6 +22,9 @@ namespace {
 constexpr size_t kCopyBelow = 16 << 10;
 // Answers smaller than this are not worth compressing.
 constexpr size_t kCompressFrom = 1024;
+// A message that has been coming for longer than body_timeout must have come faster than this on
+// average.
+constexpr double kLeastBytesPerSecond = 1024;
 
 // A header whose texts nghttp2 need not copy: they are static.
 nghttp2_nv fixed(std::string_view name, std::string_view value) {
@@ -63,7 +66,8 @@ H2Exchange::H2Exchange(H2Connection& connection, int32_t id)
     : connection_(connection),
       id_(id),
       arrived_(connection.set().loop().now()),
-      last_progress_(arrived_) {}
+      last_in_(arrived_),
+      last_out_(arrived_) {}
 
 H2Exchange::~H2Exchange() {
   if (deadline_timer_ != 0) loop().cancel(deadline_timer_);
@@ -199,6 +203,7 @@ void H2Exchange::begin_http() {
   BodySink* sink = connection_.set().handler().on_message(*this, length);
   if (done_) return;
   in_message_ = true;
+  message_since_ = loop().now();
   feed_.begin(sink, coding_, limit);
 }
 
@@ -211,7 +216,7 @@ std::span<std::byte> H2Exchange::direct_room() {
 }
 
 size_t H2Exchange::take(std::span<const std::byte> data) {
-  last_progress_ = loop().now();
+  last_in_ = loop().now();
   blocked_ = false;
   size_t done = 0;
   while (!done_) {
@@ -237,6 +242,7 @@ size_t H2Exchange::take(std::span<const std::byte> data) {
         break;
       }
       done += *taken;
+      message_bytes_ += *taken;
       message_left_ -= grpc_ ? *taken : 0;
       blocked_ = feed_.blocked();
       if (blocked_) return done;
@@ -273,6 +279,8 @@ void H2Exchange::begin_message() {
   ++messages_;
   any_compressed_ |= flag == 1;
   message_left_ = length;
+  message_bytes_ = 0;
+  message_since_ = loop().now();
   in_message_ = true;
   BodySink* sink = connection_.set().handler().on_message(
       *this, flag ? std::nullopt : std::optional<size_t>(length));
@@ -295,7 +303,7 @@ void H2Exchange::end_message() {
 
 void H2Exchange::input_ended() {
   input_done_ = true;
-  last_progress_ = loop().now();
+  last_in_ = loop().now();
   if (done_ || !known_) return;
   if (!grpc_) {
     if (in_message_) end_message();
@@ -316,15 +324,24 @@ void H2Exchange::input_ended() {
   }
 }
 
+void H2Exchange::forgive(Duration paused) {
+  last_in_ += paused;
+  message_since_ += paused;
+}
+
 bool H2Exchange::waits_for_client(TimePoint now) const {
   if (!known_ || done_ || input_done_ || blocked_) return false;
+  const Duration limit = connection_.set().limits().body_timeout;
   const bool expects = in_message_ || prefix_have_ > 0 || (messages_ == 0 && !client_streams_);
-  return expects && now - last_progress_ > connection_.set().limits().body_timeout;
+  if (expects && now - last_in_ > limit) return true;
+  // A drop now and then is no progress.
+  const Duration taken = now - message_since_;
+  return in_message_ && taken > limit &&
+         static_cast<double>(message_bytes_) < kLeastBytesPerSecond * to_seconds(taken);
 }
 
 bool H2Exchange::waits_for_reader(TimePoint now) const {
-  return submitted_ && !out_.empty() &&
-         now - last_progress_ > connection_.set().limits().write_timeout;
+  return submitted_ && !out_.empty() && now - last_out_ > connection_.set().limits().write_timeout;
 }
 
 void H2Exchange::resume() { connection_.unblock(*this); }
@@ -339,7 +356,7 @@ void H2Exchange::answered() {
   done_ = true;
   known_ = false;
   blocked_ = false;
-  last_progress_ = loop().now();
+  last_out_ = loop().now();
   feed_.drop();
   if (deadline_timer_ != 0) loop().cancel(std::exchange(deadline_timer_, 0));
   connection_.unblock(*this);
@@ -441,7 +458,7 @@ void H2Exchange::reply(Reply reply) {
 
 void H2Exchange::send(Reply reply) {
   CHECK(!done_ && grpc_);
-  if (out_.empty()) last_progress_ = loop().now();
+  if (out_.empty()) last_out_ = loop().now();
   enqueue(std::move(reply));
   if (submitted_) {
     nghttp2_session_resume_data(connection_.session(), id_);
@@ -537,7 +554,7 @@ void H2Exchange::submit_http(int status, std::string_view content_type,
 
 H2Exchange::ReadResult H2Exchange::read(std::span<std::byte> to) {
   ReadResult result;
-  last_progress_ = loop().now();
+  last_out_ = loop().now();
   if (!out_.empty() && out_.front()->left > kCopyBelow) {
     result.no_copy = true;
     result.bytes = std::min(to.size(), out_.front()->left);

@@ -57,6 +57,8 @@ class H2Exchange final : public Exchange {
   void break_off(const Error& error);
 
   bool input_done() const { return input_done_; }
+  // The connection was not read for so long, which is not the client's fault.
+  void forgive(Duration paused);
   bool waits_for_client(TimePoint now) const;  // too long: for bytes of a message that must come
   bool waits_for_reader(
       TimePoint now) const;  // too long: the client's windows hold up what is to be sent
@@ -127,7 +129,10 @@ class H2Exchange final : public Exchange {
   std::vector<Header> headers_;
   size_t header_bytes_ = 0;
   Slice method_, path_, query_;
-  TimePoint arrived_, last_progress_;
+  TimePoint arrived_;
+  TimePoint last_in_, last_out_;  // progress of input and of output
+  TimePoint message_since_;
+  uint64_t message_bytes_ = 0;  // of the present message, as sent
   std::optional<Duration> timeout_;
   uint64_t deadline_timer_ = 0;
 

@@ -42,6 +42,7 @@ class InputBuffer {
     begin_ += n;
   }
   void append(std::string_view text) {
+    if (text.empty()) return;
     if (text.size() > capacity_ - size()) reallocate(size() + text.size());
     if (text.size() > capacity_ - end_) reallocate(capacity_);
     memcpy(data_.get() + end_, text.data(), text.size());

@@ -163,17 +163,13 @@ Result<std::string> encode_response(const InferResponse& response) {
       append_json_number(out, tensor.shape[d]);
     }
     out += ']';
+    // Nothing is said of an output in shared memory: perf_client takes any parameters for a promise
+    // of binary_data_size.
     if (tensor.shm) {
-      out += ",\"parameters\":{\"shared_memory_region\":";
-      append_json_string(out, tensor.shm->region);
-      if (tensor.shm->offset != 0) {
-        out += ",\"shared_memory_offset\":";
-        append_json_number(out, tensor.shm->offset);
-      }
-      out += ",\"shared_memory_byte_size\":";
-      append_json_number(out, tensor.shm->bytes);
       out += '}';
-    } else if (tensor.binary) {
+      continue;
+    }
+    if (tensor.binary) {
       out += ",\"parameters\":{\"binary_data_size\":";
       append_json_number(out, tensor.bytes.size());
       out += '}';

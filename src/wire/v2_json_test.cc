@@ -394,8 +394,8 @@ TEST(V2JsonAnswer, LooksLikeTritons) {
                               .outputs = std::span<const OutputTensor>(outputs, 1)});
   EXPECT_EQ(*shm,
             R"({"model_name":"m","model_version":"2","outputs":[{"name":"a","datatype":"FP32",)"
-            R"("shape":[1,3],"parameters":{"shared_memory_region":"out","shared_memory_offset":8,)"
-            R"("shared_memory_byte_size":12}}]})");
+            R"("shape":[1,3]}]})")
+      << "perf_client takes any parameters for a promise of binary_data_size";
 }
 
 TEST(V2JsonAnswer, RefusesWhatJsonCannotSay) {

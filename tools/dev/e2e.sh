@@ -17,8 +17,10 @@ make_test_env() {
   python3 -m venv .venv-test
   .venv-test/bin/pip install --disable-pip-version-check --require-hashes --only-binary=:all: -r tests/requirements.txt
   mkdir -p .cache/perf_client
-  .venv-test/bin/pip download --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --platform manylinux1_x86_64 -d .cache/perf_client -r tests/perf_client.txt
+  .venv-test/bin/pip download --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --platform manylinux1_x86_64 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 \
+    -d .cache/perf_client -r tests/perf_client.txt
   unzip -qoj .cache/perf_client/tritonclient-*.whl '*/data/bin/*' -d .cache/perf_client
+  unzip -qoj .cache/perf_client/nvidia_cuda_runtime*.whl '*/libcudart.so.12' -d .cache/perf_client
   rm .cache/perf_client/*.whl
   chmod +x .cache/perf_client/perf_*
 }

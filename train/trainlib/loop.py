@@ -104,7 +104,7 @@ def fit(model, train, val, options, folder, device):
         with open(log_path, "w", newline="") as f:
             csv.writer(f).writerow(["epoch", "side", "lr", "train_loss", "val_top1", "val_top5", "seconds"])
 
-    amp = options.amp and (device.type == "cuda" or torch.backends.mkldnn.is_available())
+    amp = options.amp and (device.type == "cuda" or _cpu_computes_bf16())
     shadow = _twin(model, options.arch, device)
     stopped = "ran all epochs"
     for epoch in range(begun, options.epochs):
@@ -156,6 +156,11 @@ def fit(model, train, val, options, folder, device):
             break
     model.load_state_dict({k: v.to(device) for k, v in checkpoint.load(best_path)["model"].items()})
     return {"best_val_top1": best, "seconds": spent, "stopped": stopped, "mixed_precision": amp}
+
+
+def _cpu_computes_bf16():
+    """Whether this CPU has bf16 instructions; without them bf16 is emulated and slower than float32."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _twin(model, arch, device):

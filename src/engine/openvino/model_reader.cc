@@ -203,7 +203,11 @@ Result<std::vector<CompileForm>> read_model(ov::Core& core, const ModelSource& s
   }
   RETURN_IF_ERROR(fix_declared(source, *model));
   ASSIGN_OR_RETURN(model, build_in_pictures(source, std::move(model)));
-  return forms_of(source, std::move(model));
+  ASSIGN_OR_RETURN(auto forms, forms_of(source, std::move(model)));
+  if (!source.images.empty() && forms.front().rows == 0)
+    return invalid(source,
+                   "picture inputs need a model whose other inputs and outputs have fixed shapes");
+  return forms;
 } catch (const std::exception& exception) {
   return invalid(source, plain_sentence(exception));
 }

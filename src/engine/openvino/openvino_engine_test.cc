@@ -11,6 +11,7 @@
 #include <numeric>
 #include <thread>
 
+#include "engine/image/picture.h"
 #include "engine/reply_memory.h"
 
 namespace corolla::engine {
@@ -308,6 +309,110 @@ TEST_F(OpenvinoEngineTest, LoadsWhileItRuns) {
     ASSERT_EQ(made.replies[1].outputs.at(0).as<float>()[7], 39);
   }
   loader.join();
+}
+
+// The model hands back what it is given, so that the normalisation can be read off: 3 planes of 8
+// x 6.
+class PicturesTest : public OpenvinoEngineTest {
+ protected:
+  static constexpr float kMean[3] = {0.485f, 0.456f, 0.406f}, kStd[3] = {0.229f, 0.224f, 0.225f};
+  std::unique_ptr<Model> pictures(ImageInput::Form form, int max_batch) {
+    ModelSource wanted = source("picture", max_batch);
+    wanted.path =
+        std::string(COROLLA_TESTDATA) + (max_batch > 0 ? "/picture.onnx" : "/picture_alone.onnx");
+    wanted.images = {{"input", form, {kMean, kMean + 3}, {kStd, kStd + 3}}};
+    return load(wanted);
+  }
+  // Within the last bits of what ToTensor and Normalize make of these pixels.
+  static void expect_normalised(std::span<const float> planes, std::span<const uint8_t> rgb) {
+    ASSERT_EQ(planes.size(), 144u);
+    ASSERT_EQ(rgb.size(), 144u);
+    for (size_t c = 0; c < 3; ++c)
+      for (size_t i = 0; i < 48; ++i)
+        EXPECT_NEAR(planes[c * 48 + i],
+                    (static_cast<float>(rgb[i * 3 + c]) / 255 - kMean[c]) / kStd[c], 2e-6);
+  }
+  static std::vector<uint8_t> pixels(size_t count) {
+    std::vector<uint8_t> made(count);
+    for (size_t i = 0; i < count; ++i) made[i] = static_cast<uint8_t>(i * 37 + 11);
+    return made;
+  }
+};
+
+TEST_F(PicturesTest, PixelsAreNormalisedInsideTheModel) {
+  auto model = pictures(ImageInput::Form::kUint8, 8);
+  EXPECT_THAT(model->inputs(), ElementsAre(TensorSpec{"input", DType::kUint8, {-1, -1, 3}}));
+  const auto rgb = pixels(5 * 144);
+  const int64_t shape[] = {5, 8, 6, 3};
+  const ConstTensor tensor{DType::kUint8, shape, std::as_bytes(std::span(rgb))};
+  ReplyMemory reply;
+  Request request{.inputs = {&tensor, 1}, .rows = 5, .reply = &reply};
+  ASSERT_TRUE(run(*model, {&request, 1}).ok());
+  ASSERT_TRUE(request.outcome.ok());
+  const auto planes = reply.outputs.at(0).as<float>();
+  for (size_t row = 0; row < 5; ++row)
+    expect_normalised(std::span(planes).subspan(row * 144, 144),
+                      std::span(rgb).subspan(row * 144, 144));
+}
+
+TEST_F(PicturesTest, OtherSizesAndFilesAreFittedAndABadOneHarmsNoOther) {
+  for (bool cached : {false, true}) {
+    auto model = pictures(ImageInput::Form::kEncoded, 8);
+    EXPECT_EQ(model->from_cache(), cached);
+    EXPECT_THAT(model->inputs(), ElementsAre(TensorSpec{"input", DType::kBytes, {1}}));
+    std::ifstream in(
+        std::string(COROLLA_SOURCE_DIR) + "/src/engine/image/testdata/orientation6.jpg",
+        std::ios::binary);
+    const std::string jpeg((std::istreambuf_iterator<char>(in)), {});
+    const auto element = [](const std::string& text) {
+      const auto length = static_cast<uint32_t>(text.size());
+      return std::string(reinterpret_cast<const char*>(&length), 4) + text;
+    };
+    const std::string texts[] = {element("no picture"), element(jpeg) + element(jpeg)};
+    const int64_t shapes[2][2] = {{1, 1}, {2, 1}};
+    ConstTensor tensors[2];
+    ReplyMemory replies[2];
+    Request requests[2];
+    for (int i = 0; i < 2; ++i) {
+      tensors[i] = {DType::kBytes, shapes[i], std::as_bytes(std::span(texts[i]))};
+      requests[i] = {.inputs = {&tensors[i], 1}, .rows = i + 1, .reply = &replies[i]};
+    }
+    ASSERT_TRUE(run(*model, requests).ok());
+    EXPECT_THAT(requests[0].outcome.error().what, HasSubstr("neither a JPEG nor a PNG"));
+    EXPECT_EQ(requests[0].outcome.error().code, Code::kInvalidArgument);
+    EXPECT_TRUE(replies[0].outputs.empty());
+    ASSERT_TRUE(requests[1].outcome.ok());
+    std::vector<uint8_t> fitted(144);
+    fit_picture(*decode_picture(std::as_bytes(std::span(jpeg))), 6, 8, fitted);
+    const auto planes = replies[1].outputs.at(0).as<float>();
+    for (size_t row = 0; row < 2; ++row)
+      expect_normalised(std::span(planes).subspan(row * 144, 144), fitted);
+  }
+}
+
+TEST_F(PicturesTest, WithoutABatchDimensionOneAtATime) {
+  auto model = pictures(ImageInput::Form::kUint8, 0);
+  const auto rgb = pixels(144);
+  const int64_t shape[] = {8, 6, 3};
+  const ConstTensor tensor{DType::kUint8, shape, std::as_bytes(std::span(rgb))};
+  ReplyMemory reply;
+  Request request{.inputs = {&tensor, 1}, .reply = &reply};
+  ASSERT_TRUE(run(*model, {&request, 1}).ok());
+  EXPECT_THAT(reply.outputs.at(0).shape, ElementsAre(1, 3, 8, 6));
+  expect_normalised(reply.outputs.at(0).as<float>(), rgb);
+}
+
+TEST_F(PicturesTest, WhatIsNoPictureInputIsRefusedAtLoad) {
+  ModelSource wanted = source("affine", 8);
+  wanted.images = {{"x", ImageInput::Form::kUint8, {}, {}}};
+  EXPECT_THAT(engine->load(wanted).error().what, HasSubstr("[N,3,H,W]"));
+  wanted.images[0].input = "no";
+  EXPECT_THAT(engine->load(wanted).error().what, HasSubstr("none of the file's: 'x'"));
+  wanted = source("picture", 8);
+  wanted.images = {{"input", ImageInput::Form::kUint8, {0.5f}, {}}};
+  EXPECT_THAT(engine->load(wanted).error().what, HasSubstr("three means"));
+  wanted.images = {{"input", ImageInput::Form::kUint8, {}, {1, 0, 1}}};
+  EXPECT_EQ(engine->load(wanted).error().code, Code::kInvalidArgument);
 }
 
 TEST(OpenvinoEngineOptions, UnknownOrWrongOnesAreNamed) {

@@ -100,6 +100,10 @@ Status OpenvinoModel::learn_ports(const ModelSource& source) {
   for (const auto& port : first.compiled.inputs()) {
     ASSIGN_OR_RETURN(TensorSpec spec, spec_of(port, batched_));
     prefer_declared_name(port, source.inputs, spec);
+    ASSIGN_OR_RETURN(const int64_t bytes,
+                     first.rows > 0 ? byte_count(spec.dtype, spec.shape) : Result<int64_t>(0));
+    input_row_bytes_.push_back(static_cast<size_t>(bytes));
+    learn_picture(source, port, spec);
     inputs_.push_back(std::move(spec));
   }
   for (const auto& port : first.compiled.outputs()) {
@@ -109,15 +113,33 @@ Status OpenvinoModel::learn_ports(const ModelSource& source) {
   }
   RETURN_IF_ERROR(check_declared_outputs(source, outputs_));
   if (first.rows == 0) return ok();
-  for (const TensorSpec& spec : inputs_) {
-    ASSIGN_OR_RETURN(const int64_t bytes, byte_count(spec.dtype, spec.shape));
-    input_row_bytes_.push_back(static_cast<size_t>(bytes));
-  }
   for (const TensorSpec& spec : outputs_) {
     ASSIGN_OR_RETURN(const int64_t bytes, byte_count(spec.dtype, spec.shape));
     output_row_bytes_.push_back(static_cast<size_t>(bytes));
   }
   return ok();
+}
+
+// The compiled model takes UINT8 [rows, H, W, 3]. Clients send pictures of any size, or of the
+// declared one, or files.
+void OpenvinoModel::learn_picture(const ModelSource& source, const ov::Output<const ov::Node>& port,
+                                  TensorSpec& spec) {
+  pictures_.emplace_back();
+  for (const ImageInput& image : source.images) {
+    if (port.get_names().count(image.input) == 0) continue;
+    const ov::Shape shape = port.get_shape();
+    pictures_.back() =
+        Picturing{image.form, {static_cast<int>(shape[1]), static_cast<int>(shape[2])}};
+    if (image.form == ImageInput::Form::kEncoded) {
+      spec = {image.input, DType::kBytes, {1}};
+      continue;
+    }
+    spec = {image.input, DType::kUint8, {-1, -1, 3}};
+    for (const TensorSpec& declared : source.inputs)
+      if (declared.name == image.input && declared.dtype == DType::kUint8 &&
+          declared.shape.size() == 3 && declared.shape[2] == 3)
+        spec = declared;
+  }
 }
 
 Status OpenvinoModel::warm() try {
@@ -215,11 +237,34 @@ void OpenvinoModel::run_any_shape(Request& request, Timing& timing) {
   }
 }
 
+Status OpenvinoModel::find_sources(Request& request, size_t number) {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const size_t at = number * inputs_.size() + i;
+    std::span<const std::byte> bytes = request.inputs[i].bytes;
+    if (const auto& picture = pictures_[i]) {
+      ASSIGN_OR_RETURN(bytes, picture->form == ImageInput::Form::kEncoded
+                                  ? rows_of_files(bytes, request.rows, picture->size, made_[at])
+                                  : rows_of_pixels(request.inputs[i].shape, bytes, request.rows,
+                                                   picture->size, made_[at]));
+    }
+    CHECK(bytes.size() == input_row_bytes_[i] * static_cast<size_t>(request.rows));
+    sources_[at] = bytes.data();
+  }
+  return ok();
+}
+
 void OpenvinoModel::run_rows(std::span<Request> requests, Timing& timing) {
   rooms_.assign(requests.size() * outputs_.size(), {});
+  sources_.assign(requests.size() * inputs_.size(), nullptr);
+  if (made_.size() < sources_.size()) made_.resize(sources_.size());
   std::vector<Row> rows;
   for (size_t r = 0; r < requests.size(); ++r) {
-    const Request& request = requests[r];
+    Request& request = requests[r];
+    {
+      Stopwatch watch(timing.input_ns);
+      request.outcome = find_sources(request, r);
+      if (!request.outcome.ok()) continue;
+    }
     for (size_t i = 0; i < static_cast<size_t>(request.rows); ++i) rows.push_back({r, i});
     for (size_t o = 0; o < outputs_.size(); ++o) {
       if (!request.reply->wants(o)) continue;
@@ -234,16 +279,15 @@ void OpenvinoModel::run_rows(std::span<Request> requests, Timing& timing) {
     auto rung = rungs_.rbegin();
     while (static_cast<size_t>(rung->rows) > left.size()) ++rung;
     const auto size = static_cast<size_t>(rung->rows);
-    run_rung(*rung, left.first(size), requests, timing);
+    run_rung(*rung, left.first(size), timing);
     left = left.subspan(size);
   }
 }
 
-void OpenvinoModel::give_input(Rung& rung, size_t input, std::span<const Row> rows,
-                               std::span<const Request> requests) {
+void OpenvinoModel::give_input(Rung& rung, size_t input, std::span<const Row> rows) {
   const size_t bytes = input_row_bytes_[input];
   const auto row_at = [&](const Row& row) {
-    return requests[row.request].inputs[input].bytes.data() + row.row * bytes;
+    return sources_[row.request * inputs_.size() + input] + row.row * bytes;
   };
   const auto& port = rung.compiled.input(input);
   const std::byte* start = row_at(rows.front());
@@ -277,12 +321,11 @@ bool OpenvinoModel::write_in_place(Rung& rung, size_t output, std::span<const Ro
   return direct;
 }
 
-void OpenvinoModel::run_rung(Rung& rung, std::span<const Row> rows,
-                             std::span<const Request> requests, Timing& timing) {
+void OpenvinoModel::run_rung(Rung& rung, std::span<const Row> rows, Timing& timing) {
   std::vector<bool> in_place(outputs_.size());
   {
     Stopwatch watch(timing.input_ns);
-    for (size_t i = 0; i < inputs_.size(); ++i) give_input(rung, i, rows, requests);
+    for (size_t i = 0; i < inputs_.size(); ++i) give_input(rung, i, rows);
     for (size_t o = 0; o < outputs_.size(); ++o) in_place[o] = write_in_place(rung, o, rows);
   }
   {

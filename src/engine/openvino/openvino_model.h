@@ -2,11 +2,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/image/picture_rows.h"
 #include "engine/openvino/blob_cache.h"
 #include "engine/openvino/ov_types.h"
 
@@ -60,15 +62,20 @@ class OpenvinoModel final : public Model {
     size_t request;
     size_t row;
   };
+  struct Picturing {
+    ImageInput::Form form;
+    PictureSize size;
+  };
   OpenvinoModel() = default;
   Status learn_ports(const ModelSource& source);
   Status check_shapes(const std::vector<ov::Shape>& shapes);
   void run_any_shape(Request& request, Timing& timing);
+  void learn_picture(const ModelSource& source, const ov::Output<const ov::Node>& port,
+                     TensorSpec& spec);
+  Status find_sources(Request& request, size_t number);
   void run_rows(std::span<Request> requests, Timing& timing);
-  void run_rung(Rung& rung, std::span<const Row> rows, std::span<const Request> requests,
-                Timing& timing);
-  void give_input(Rung& rung, size_t input, std::span<const Row> rows,
-                  std::span<const Request> requests);
+  void run_rung(Rung& rung, std::span<const Row> rows, Timing& timing);
+  void give_input(Rung& rung, size_t input, std::span<const Row> rows);
   bool write_in_place(Rung& rung, size_t output, std::span<const Row> rows);
   std::span<std::byte> room(size_t request, size_t output) const {
     return rooms_[request * outputs_.size() + output];
@@ -79,12 +86,17 @@ class OpenvinoModel final : public Model {
   std::vector<Rung> rungs_;
   AnyShape any_shape_;
   std::vector<TensorSpec> inputs_, outputs_;
-  std::vector<size_t> input_row_bytes_,
-      output_row_bytes_;  // of one row; only where rungs have rows
+  // Of one row; only where rungs have rows.
+  std::vector<size_t> input_row_bytes_, output_row_bytes_;
   bool batched_ = false;
   bool from_cache_ = false;
-  std::vector<std::span<std::byte>>
-      rooms_;  // of the batch under way, request by request; empty: not wanted, or too small
+  std::vector<std::optional<Picturing>> pictures_;  // of inputs that are pictures
+
+  // Of the batch under way, request by request: where each input's rows begin, memory for pictures
+  // made on the way, and where each output goes (empty: not wanted, or too small).
+  std::vector<const std::byte*> sources_;
+  std::vector<std::vector<std::byte>> made_;
+  std::vector<std::span<std::byte>> rooms_;
 };
 
 }  // namespace corolla::engine

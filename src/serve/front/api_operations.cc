@@ -173,9 +173,20 @@ Result<inference::SystemSharedMemoryStatusResponse> ApiOperations::shm_status(
 void ApiOperations::shm_register(const inference::SystemSharedMemoryRegisterRequest& r,
                                  Done<inference::SystemSharedMemoryRegisterResponse> done) {
   auto region = shm_.add(r.name(), r.key(), r.offset(), r.byte_size());
+  if (region.ok() || region.error().code != Code::kPermission)
+    return map_registered(std::move(region), std::move(done));
+  backend_.open_object(r.key(), [this, r, done = std::move(done)](Result<Fd> opened) {
+    if (!opened.ok()) return done(opened.error());
+    map_registered(shm_.add(r.name(), r.key(), r.offset(), r.byte_size(), *std::move(opened)),
+                   done);
+  });
+}
+
+void ApiOperations::map_registered(Result<ShmRef> region,
+                                   Done<inference::SystemSharedMemoryRegisterResponse> done) {
   if (!region.ok()) return done(region.error());
   backend_.map_region(*region,
-                      [this, name = r.name(), done = std::move(done)](const Status& status) {
+                      [this, name = (*region)->name, done = std::move(done)](const Status& status) {
                         if (status.ok())
                           return done(inference::SystemSharedMemoryRegisterResponse());
                         shm_.remove(name);

@@ -50,6 +50,8 @@ class ApiOperations {
       const inference::SystemSharedMemoryStatusRequest& r) const;
   void shm_register(const inference::SystemSharedMemoryRegisterRequest& r,
                     Done<inference::SystemSharedMemoryRegisterResponse> done);
+  void map_registered(Result<ShmRef> region,
+                      Done<inference::SystemSharedMemoryRegisterResponse> done);
   inference::SystemSharedMemoryUnregisterResponse shm_unregister(
       const inference::SystemSharedMemoryUnregisterRequest& r);
 

@@ -43,6 +43,8 @@ class ApiBackend {
   virtual void load(const std::string& model, const std::string& config_json,
                     std::function<void(Status)> done) = 0;
   virtual void unload(const std::string& model, std::function<void(Status)> done) = 0;
+  // Opens a shared memory object that our own user may not, by somebody who may. On any thread.
+  virtual void open_object(const std::string& key, std::function<void(Result<Fd>)> done) = 0;
   // Until every worker has mapped the region. After an error the caller unregisters it.
   virtual void map_region(ShmRef region, std::function<void(Status)> done) = 0;
   // The log settings have changed.

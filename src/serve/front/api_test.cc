@@ -63,6 +63,9 @@ class FakeBackend final : public ApiBackend {
     unloaded = model;
     later = [done = std::move(done)] { done(ok()); };
   }
+  void open_object(const std::string& key, std::function<void(Result<Fd>)> done) override {
+    done(Error{Code::kPermission, key});
+  }
   void map_region(ShmRef region, std::function<void(Status)> done) override {
     mapped = region->number;
     later = [done = std::move(done), status = map_status] { done(status); };

@@ -225,6 +225,7 @@ void LateBinding::serves(TimePoint, WorkerId id, ModelId model, bool yes) {
   const uint32_t worker = workers_by_id_.find(id);
   const uint32_t index = models_by_id_.find(model);
   if (worker == IdMap::kNone || index == IdMap::kNone) return;
+  ++changes_;
   models_[index].serves.set(worker, yes);
   settle_model(index);
 }
@@ -249,6 +250,7 @@ size_t LateBinding::outstanding(WorkerId id) const {
 }
 
 void LateBinding::set_room(uint32_t worker) {
+  ++changes_;
   const WorkerState& w = workers_[worker];
   const bool may = w.live && !w.draining && !w.resting;
   idle_.set(worker, may && w.batches == 0);
@@ -271,8 +273,9 @@ void LateBinding::unbind(TimePoint now, uint32_t at, bool measured) {
   const bool first = place == w.order.begin();
   std::copy(place + 1, w.order.begin() + w.batches, place);
   --w.batches;
-  if (!b.returned) {
-    const Duration took = now - b.began;
+  const Duration took = now - b.began;
+  // What ended in the instant it was bound never ran.
+  if (!b.returned && took.count() > 0) {
     if (const auto usual = times_.estimate(w.kind, b.model, b.rows);
         usual && usual->samples > 0 && usual->mean.count() > 0) {
       const float pace = std::clamp(
@@ -304,12 +307,13 @@ bool LateBinding::give_back(TimePoint now, WorkerId id, RequestId request) {
   const uint32_t worker = slab_[at].worker;
   WorkerState& w = workers_[worker];
   unbind(now, at, false);
-  w.rests_until = now + options_.give_back_rest;
-  if (!w.resting) {
+  // Once may be an accident of this request; again, and the two would go round in circles.
+  if (slab_[at].returns++ > 0) {
+    w.rests_until = now + options_.give_back_rest;
+    if (!w.resting) resting_.push_back(worker);
     w.resting = true;
-    resting_.push_back(worker);
+    set_room(worker);
   }
-  set_room(worker);
   requeue(at, false);
   return true;
 }

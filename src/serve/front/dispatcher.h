@@ -108,8 +108,9 @@ class Dispatcher {
   // Its tickets go back to the head of their queues while they have tries left and time; else they
   // are in the next `refuse`.
   virtual void lost(TimePoint now, WorkerId worker) = 0;
-  // Like lost(), for one request: the worker answered that it could not take it now. Does not cost
-  // a try; the worker gets nothing for `give_back_rest`. False as for finished().
+  // Like lost(), for one request: the worker could not take it now, or not so. Does not cost a try.
+  // From the second time that a request comes back, the worker that gives it back gets nothing for
+  // `give_back_rest`. False as for finished().
   virtual bool give_back(TimePoint now, WorkerId worker, RequestId request) = 0;
 
   // No worker serves the model and none is coming back (all are parked): its tickets are refused

@@ -78,7 +78,7 @@ uint32_t LateBinding::rows_to_take(TimePoint now, const ModelState& m, TimePoint
 
 LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
   Chance c;
-  const ModelState& m = models_[model];
+  ModelState& m = models_[model];
   const bool idle = WorkerSet::count(idle_, m.serves) > 0;
   if (!idle && WorkerSet::count(room_, m.serves) == 0) return c;
   c.take_rows = rows_to_take(now, m, c.again);
@@ -87,10 +87,15 @@ LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
     c.worker = pick_idle(model, c.take_rows);
     return c;
   }
+  // Most polls follow the arrival of one more request while nothing has changed at the workers.
+  if (m.no_stage_change == changes_ && now < m.no_stage_until) {
+    c.again = std::min(c.again, m.no_stage_until);
+    return c;
+  }
   // All are busy: stage where the running batch ends soonest, but only shortly before it ends. A
   // worker that is overdue gets nothing: it may have stalled, and what is staged there could not be
   // taken back.
-  TimePoint soonest = kNever;
+  TimePoint soonest = kNever, window = kNever;
   WorkerSet::each(room_, m.serves, [&](uint32_t worker) {
     const WorkerState& w = workers_[worker];
     const BatchState& running = w.slots[w.order[0]];
@@ -99,7 +104,7 @@ LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
       const Duration lead = options_.stage_lead + e->mean / 8;
       end += e->mean;
       if (now < end - lead) {
-        c.again = std::min(c.again, end - lead);
+        window = std::min(window, end - lead);
         return;
       }
       if (now > end + std::max(lead, e->mean / 4)) return;
@@ -109,6 +114,11 @@ LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
       c.worker = worker;
     }
   });
+  c.again = std::min(c.again, window);
+  if (c.worker == kNil) {
+    m.no_stage_change = changes_;
+    m.no_stage_until = window;
+  }
   return c;
 }
 

@@ -72,6 +72,10 @@ struct ModelState {
   uint32_t bound = 0;
   uint32_t active_at = kNil;  // place in the list of models with something waiting
   WorkerSet serves;
+  // While nothing has changed at any worker since `no_stage_change`, none can be given a second
+  // batch before `no_stage_until`.
+  uint64_t no_stage_change = 0;
+  TimePoint no_stage_until{};
   TimePoint probe_at{};  // not before then is a request admitted against the measured times
 
   uint32_t head() const {

@@ -320,6 +320,17 @@ TEST_F(DispatcherTest, WaitingForCompanyLetsNothingExpire) {
   EXPECT_TRUE(o.refuse.empty());
 }
 
+TEST_F(DispatcherTest, WhatNeverRanTeachesNothing) {
+  make(kSingle, 1);
+  teach(20ms, 1, 1);
+  for (RequestId r = 1; r <= 50; ++r) {
+    offer(r);
+    ASSERT_EQ(poll().send.size(), 1u);
+    EXPECT_TRUE(d_->finished(t_, 0, r)) << "answered by the front itself";
+  }
+  EXPECT_EQ(d_->expected_wait(t_, kModel, 1), Duration(20ms));
+}
+
 TEST_F(DispatcherTest, StagesTheSecondBatchShortlyBeforeTheFirstEnds) {
   make(kSingle, 1, {.stage_lead = 1ms});
   teach(20ms, 1, 1);
@@ -436,8 +447,10 @@ TEST_F(DispatcherTest, WhatIsGivenBackCostsNoTryAndTheWorkerRests) {
   Ticket t = ticket(1);
   t.tries_left = 0;
   ASSERT_TRUE(d_->offer(t_, t).ok());
+  ASSERT_EQ(poll().send.size(), 1u);
+  EXPECT_TRUE(d_->give_back(t_, 0, 1));
   for (int i = 0; i < 5; ++i) {
-    ASSERT_EQ(poll().send.size(), 1u);
+    ASSERT_EQ(poll().send.size(), 1u) << "the first time it goes out again at once";
     EXPECT_TRUE(d_->give_back(t_, 0, 1));
     const Orders o = poll();
     EXPECT_TRUE(o.send.empty());

@@ -26,6 +26,7 @@ struct TicketEntry {
   uint32_t batch = 0;      // which of the worker's batches
   uint32_t level = 0;      // which of its model's lists it waits in
   uint32_t priority = 0;   // effective
+  uint32_t returns = 0;    // times that workers gave it back
   bool cancelled = false;
   bool alone = false;  // on its last try it has no company: it may be what kills workers
 };

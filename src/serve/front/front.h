@@ -88,6 +88,8 @@ class Front {
   std::vector<std::unique_ptr<wire::ConnectionSet>> sets_;  // one an I/O thread
   std::vector<std::unique_ptr<wire::Listener>> listeners_;  // all on the first one's loop
   std::map<WorkerId, WorkerState> workers_;
+  std::map<uint64_t, FrontBackend::Opened> opening_;  // asked of the keeper
+  uint64_t next_open_ = 1;
   wire::EventLoop::TimerId alarm_ = 0;
   wire::EventLoop::TimerId drain_limit_ = 0;
   bool draining_ = false, connections_gone_ = false;

@@ -41,6 +41,10 @@ void FrontBackend::unload(const std::string& model, std::function<void(Status)> 
   control_.post([this, model, done = std::move(done)] { manager_.unload(model, done); });
 }
 
+void FrontBackend::open_object(const std::string& key, Opened done) {
+  control_.post([this, key, done = std::move(done)] { opener_(key, done); });
+}
+
 void FrontBackend::map_region(ShmRef region, std::function<void(Status)> done) {
   control_.post(
       [this, region = std::move(region), done = std::move(done)] { broker_.map(region, done); });

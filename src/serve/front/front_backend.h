@@ -13,10 +13,19 @@ namespace corolla::front {
 
 class FrontBackend final : public ApiBackend {
  public:
+  using Opened = std::function<void(Result<Fd>)>;
+  // Asks the keeper to open a client's shared memory object. Control thread.
+  using Opener = std::function<void(const std::string& key, Opened done)>;
+
   // All are kept by reference and outlive it. `control`: the loop on which manager and broker live.
   FrontBackend(Shared& shared, wire::EventLoop& control, ModelManager& manager, ShmBroker& broker,
-               const std::atomic<bool>& ready)
-      : shared_(shared), control_(control), manager_(manager), broker_(broker), ready_(ready) {}
+               const std::atomic<bool>& ready, Opener opener)
+      : shared_(shared),
+        control_(control),
+        manager_(manager),
+        broker_(broker),
+        ready_(ready),
+        opener_(std::move(opener)) {}
 
   bool ready() const override { return ready_; }
   Result<ApiModel> model(std::string_view name, std::string_view version) const override;
@@ -25,6 +34,7 @@ class FrontBackend final : public ApiBackend {
   void load(const std::string& model, const std::string& config_json,
             std::function<void(Status)> done) override;
   void unload(const std::string& model, std::function<void(Status)> done) override;
+  void open_object(const std::string& key, std::function<void(Result<Fd>)> done) override;
   void map_region(ShmRef region, std::function<void(Status)> done) override;
   void log_settings_changed() override {}
 
@@ -34,6 +44,7 @@ class FrontBackend final : public ApiBackend {
   ModelManager& manager_;
   ShmBroker& broker_;
   const std::atomic<bool>& ready_;
+  const Opener opener_;
 };
 
 }  // namespace corolla::front

@@ -98,6 +98,7 @@ class LateBinding final : public Dispatcher {
   std::vector<uint32_t> sizes_;   // of the batches of this poll
   mutable std::vector<WorkerLoad> loads_;
   uint64_t next_seq_ = 0;
+  uint64_t changes_ = 1;  // counts what happens to workers
   BatchId next_batch_ = 1;
 };
 

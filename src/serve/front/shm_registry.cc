@@ -60,7 +60,7 @@ ShmRegistry::ShmRegistry(std::function<void(uint32_t)> gone, std::string folder)
       folder_(std::move(folder)) {}
 
 Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key, uint64_t offset,
-                                uint64_t bytes) {
+                                uint64_t bytes, Fd opened) {
   if (name.empty() || name.size() > 1024 || !wire::is_utf8(name))
     return invalid("a shared memory region needs a name of 1 to 1024 bytes of UTF-8");
   std::string component = key.starts_with('/') ? key.substr(1) : key;
@@ -74,8 +74,11 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
                    " and byte_size " + std::to_string(bytes) + " overflow");
   // A region whose release runs `gone` must not be dropped under the lock.
   std::shared_ptr<ShmRegion> stale;
-  bool writable = false;
-  ASSIGN_OR_RETURN(Fd fd, open_object(folder_, component, shown, writable));
+  bool writable = true;
+  Fd fd = std::move(opened);
+  if (!fd) {
+    ASSIGN_OR_RETURN(fd, open_object(folder_, component, shown, writable));
+  }
   struct stat info {};
   if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
     return invalid(shown + " is no shared memory object");

@@ -60,8 +60,9 @@ class ShmRegistry {
   // Opens the object `key` ("/name", as for shm_open). kInvalidArgument: key, offset or size cannot
   // be; kNotFound: no such object; kPermission; kAlreadyExists: the name is taken (but one whose
   // memory was unlinked gives way); kTooLarge: over kMaxRegions.
+  // `opened`: the object, opened for us by somebody who may; kPermission tells that it is needed.
   Result<ShmRef> add(const std::string& name, const std::string& key, uint64_t offset,
-                     uint64_t bytes);
+                     uint64_t bytes, Fd opened = Fd());
 
   // An unknown name is no error, as with Triton.
   void remove(const std::string& name);

@@ -92,8 +92,9 @@ link::Completion Batch::answer(Item& item, const Status& status) {
     if (!status.ok())
       outcome = status;
     else if (item.inputs.broken())
-      outcome =
-          Error{Code::kInvalidArgument, "the client cut its shared memory short while it was read"};
+      outcome = Error{
+          Code::kInvalidArgument,
+          "the client cut its shared memory short while it was registered; register it again"};
   }
   if (!outcome.ok()) {
     completion.outcome =

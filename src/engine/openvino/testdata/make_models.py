@@ -27,6 +27,8 @@ save("affine",
 # What the model is given, as it is: 3 planes of 8 x 6
 save("picture", [h.make_node("Identity", ["input"], ["output"])],
      [("input", T.FLOAT, ["N", 3, 8, 6])], [("output", T.FLOAT, ["N", 3, 8, 6])])
+save("picture_alone", [h.make_node("Identity", ["input"], ["output"])],
+     [("input", T.FLOAT, [1, 3, 8, 6])], [("output", T.FLOAT, [1, 3, 8, 6])])
 # The batch of 1 is written into a Reshape: no other batch can be
 save("fixed",
      [h.make_node("Reshape", ["x", "to"], ["r"]), h.make_node("Add", ["r", "one"], ["y"])],

@@ -1,0 +1,209 @@
+#include "fleet/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace corolla::fleet {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Result<FleetConfig> read(std::string_view text, const FleetConfig& base = {}) {
+  return read_config(text, "f.yaml", "/home/rose", base);
+}
+
+std::string refusal(std::string_view text) {
+  const auto config = read(text);
+  return config.ok() ? "(accepted)" : config.error().what;
+}
+
+TEST(Config, AnEmptyFileMeansTheDefaults) {
+  EXPECT_EQ(*read(""), FleetConfig());
+  EXPECT_EQ(*read("# nothing\n---\n"), FleetConfig());
+  EXPECT_EQ(*read("listen:\nmodels:\n"), FleetConfig());
+}
+
+TEST(Config, ReadsEveryKey) {
+  const auto config = read(R"(
+name: garden
+listen: {address: 0.0.0.0, http: 9000, grpc: "[::1]:9001", metrics: off, any: 50050}
+models_dir: my/models
+models:
+  flower: {slices: 2, image: u8, versions: [1, 3], parameters: {mean: 0.5}}
+  rose:
+slices: {cores: [4, 1, 1]}
+engine: {name: openvino, options: {precision: f32}}
+limits:
+  arena: 1GiB
+  replies: 32 MiB
+  io_threads: 3
+  connections: 100
+  header: 16K
+  body: 1000000
+  header_timeout: 5s
+  body_timeout: 1m
+  idle_timeout: 1h
+  queue: 10
+  hang_timeout: 1500ms
+  shm_lease_check: 500ms
+tls: {certificate: cert.pem, key: /etc/key.pem}
+cache: ../cache
+drain: 3s
+quit: 500ms
+restart: {first_delay: 50ms, longest_delay: 2s, settled: 20s, crashes: 3, window: 30s}
+log: {format: json, level: debug}
+)");
+  ASSERT_TRUE(config.ok()) << config.error().what;
+  EXPECT_EQ(config->name, "garden");
+  EXPECT_EQ(config->listen.at("http").text(), "0.0.0.0:9000");
+  EXPECT_EQ(config->listen.at("grpc").text(), "[::1]:9001");
+  EXPECT_EQ(config->listen.at("any").text(), "0.0.0.0:50050");
+  EXPECT_FALSE(config->listen.contains("metrics"));
+  EXPECT_EQ(config->models_dir, "/home/rose/my/models");
+  EXPECT_EQ(config->models.at("flower").slices, 2u);
+  EXPECT_THAT(config->models.at("flower").versions, ElementsAre(1, 3));
+  EXPECT_EQ(config->models.at("flower").parameters.at("image"), "u8");
+  EXPECT_EQ(config->models.at("flower").parameters.at("mean"), "0.5");
+  EXPECT_EQ(config->models.at("rose"), ModelWish());
+  EXPECT_EQ(config->slices.kind, "cores");
+  EXPECT_THAT(config->slices.sizes, ElementsAre(4, 1, 1));
+  EXPECT_EQ(config->engine_options.at("precision"), "f32");
+  EXPECT_EQ(config->limits.arena_bytes, 1ull << 30);
+  EXPECT_EQ(config->limits.reply_bytes, 32ull << 20);
+  EXPECT_EQ(config->limits.header_bytes, 16u << 10);
+  EXPECT_EQ(config->limits.body_bytes, 1000000u);
+  EXPECT_EQ(config->limits.idle_timeout, std::chrono::hours(1));
+  EXPECT_EQ(config->limits.hang_timeout, std::chrono::milliseconds(1500));
+  EXPECT_EQ(config->certificate_file, "/home/rose/cert.pem");
+  EXPECT_EQ(config->key_file, "/etc/key.pem");
+  EXPECT_EQ(config->cache_dir, "/home/cache");
+  EXPECT_EQ(config->drain_limit, std::chrono::seconds(3));
+  EXPECT_EQ(config->restart.crash_limit, 3);
+  EXPECT_TRUE(config->log_json);
+  EXPECT_EQ(config->log_level, log::Level::kDebug);
+}
+
+TEST(Config, WhatTheTextDoesNotSayStaysAsInTheBase) {
+  FleetConfig base;
+  base.engine = "null";
+  base.listen["http"].port = 1;
+  const auto config = read("listen: {grpc: 2}\n", base);
+  EXPECT_EQ(config->engine, "null");
+  EXPECT_EQ(config->listen.at("http").port, 1);
+  EXPECT_EQ(config->listen.at("grpc").port, 2);
+}
+
+// One sentence, with the line, the key and what to do.
+TEST(Config, RefusesWithTheLineAndTheReason) {
+  const struct {
+    const char* text;
+    const char* sentence;
+  } kCases[] = {
+      {"slice: 2", "f.yaml:1: unknown key 'slice'; did you mean 'slices'?"},
+      {"\n\nlimits:\n  arean: 1GiB\n",
+       "f.yaml:4: limits: unknown key 'arean'; did you mean 'arena'?"},
+      {"replicas: 2",
+       "f.yaml:1: unknown key 'replicas'; known are: name, listen, models_dir, models, slices, "
+       "engine, limits, tls, cache, drain, quit, restart, log"},
+      {"name: a\nengine: b\nname: c\n",
+       "f.yaml:3: the key 'name' stands here twice; the first is in line 1"},
+      {"models:\n  rose: {}\n  rose: {}\n",
+       "f.yaml:3: models: the key 'rose' stands here twice; the first is in line 2"},
+      {"listen:\n\thttp: 80\n",
+       "f.yaml:2: the line begins with a tab; YAML is indented with spaces"},
+      {"listen: {http: 65536}",
+       "f.yaml:1: listen.http: '65536' is no port: write a number from 0 (any free one) to 65535, "
+       "or off"},
+      {"listen: {http: -1}",
+       "f.yaml:1: listen.http: '-1' is no port: write a number from 0 (any free one) to 65535, or "
+       "off"},
+      {"listen: {http: example.org:80}",
+       "f.yaml:1: listen.http: 'example.org' is no numeric address; write for example 8000, "
+       "0.0.0.0:8000 or [::1]:8000"},
+      {"listen: {http: 8001}",
+       "f.yaml:1: listen: port 8001 is asked for by grpc and by http; give each its own ('any' "
+       "takes HTTP and gRPC on one port)"},
+      {"listen: 8000", "f.yaml:1: listen: should be a mapping of keys to values, and is '8000'"},
+      {"limits: {queue: many}",
+       "f.yaml:1: limits.queue: should be a whole number from 1 to 1000000, and is 'many'"},
+      {"limits: {queue: 1.5}",
+       "f.yaml:1: limits.queue: should be a whole number from 1 to 1000000, and is '1.5'"},
+      {"limits: {arena: 10 apples}",
+       "f.yaml:1: limits.arena: should be a size from 1MiB to 1024GiB, such as 64MiB, and is '10 "
+       "apples'"},
+      {"limits: {arena: 99999999999GiB}",
+       "f.yaml:1: limits.arena: should be a size from 1MiB to 1024GiB, such as 64MiB, and is "
+       "'99999999999GiB'"},
+      {"limits: {arena: 1MiB}",
+       "f.yaml:1: limits: body (134217728 bytes) is larger than arena (1048576 bytes), where each "
+       "request must fit"},
+      {"drain: 10",
+       "f.yaml:1: drain: should be a time from 0s to 86400s with its unit, such as 500ms or 10s, "
+       "and is '10'"},
+      {"models: [flower]",
+       "f.yaml:1: models: should be a mapping of keys to values, and is a list"},
+      {"models: {flower: {image: u9}}",
+       "f.yaml:1: models.flower.image: should be u8, encoded or off, and is 'u9'; did you mean "
+       "'u8'?"},
+      {"slices: {cores: []}",
+       "f.yaml:1: slices.cores: should be a list with the size of each slice, such as [1, 1], or "
+       "2x1, and is a list"},
+      {"slices: {cores: [1], threads: [1]}",
+       "f.yaml:1: slices.threads: cores and threads cannot be mixed in one fleet"},
+      {"slices: 0", "f.yaml:1: slices: '0': a fleet has from 1 to 256 slices"},
+      {"tls: {certificate: a.pem}", "f.yaml:1: tls: certificate and key must be given together"},
+      {"name: a/b", "f.yaml:1: name: should be at most 64 letters, digits, '-', '_' or '.'"},
+      {"log: {format: xml}", "f.yaml:1: log.format: should be human or json, and is 'xml'"},
+  };
+  for (const auto& c : kCases) EXPECT_EQ(refusal(c.text), c.sentence) << c.text;
+}
+
+TEST(Config, RefusesWhatIsNoYaml) {
+  for (const char* text : {"a: [", "a: b: c", "{", "\"", "- a\nb: c", "a: !!int &x"})
+    EXPECT_THAT(refusal(text), StartsWith("f.yaml:")) << text;
+  EXPECT_THAT(refusal(std::string(100000, '[')), StartsWith("f.yaml"));
+  EXPECT_THAT(refusal(std::string(2 << 20, ' ')), HasSubstr("a fleet's file has at most 1048576"));
+}
+
+TEST(Config, AFileThatCannotBeReadIsNamed) {
+  EXPECT_THAT(read_config_file("/nowhere/f.yaml").error().what,
+              HasSubstr("/nowhere/f.yaml: No such file"));
+  EXPECT_THAT(read_config_file("/tmp").error().what, HasSubstr("is a folder"));
+}
+
+TEST(Slices, ReadsWhatTheCommandLineSays) {
+  EXPECT_EQ(parse_slices("3")->count, 3u);
+  EXPECT_EQ(*parse_slices("auto"), SliceWish());
+  EXPECT_THAT(parse_slices("cores:2x1")->sizes, ElementsAre(1, 1));
+  EXPECT_THAT(parse_slices("cores:2x4,1")->sizes, ElementsAre(4, 4, 1));
+  EXPECT_EQ(parse_slices("threads:8")->kind, "threads");
+  for (const char* bad : {"", "x", "cores", "cores:", "cores:x", "cores:0x1", "cores:1x0", "-1",
+                          "cores:99999999x1", "gpus:1", "cores:1,,1"})
+    EXPECT_FALSE(parse_slices(bad).ok()) << bad;
+}
+
+// docs/corolla-yaml.md shows a whole file; it must be one that is accepted, and name every default
+// as it is.
+TEST(Config, TheDocumentedFileIsTheDefault) {
+  std::ifstream file(COROLLA_SOURCE_DIR "/docs/corolla-yaml.md");
+  ASSERT_TRUE(file) << "docs/corolla-yaml.md is missing";
+  std::ostringstream all;
+  all << file.rdbuf();
+  const std::string text = all.str();
+  const size_t begin = text.find("```yaml\n");
+  const size_t end = text.find("```", begin + 8);
+  ASSERT_NE(end, std::string::npos);
+  const auto config = read_config(text.substr(begin + 8, end - begin - 8), "docs", "");
+  ASSERT_TRUE(config.ok()) << config.error().what;
+  FleetConfig expected;
+  expected.models = config->models;  // an example; the default is every model
+  EXPECT_EQ(*config, expected);
+}
+
+}  // namespace
+}  // namespace corolla::fleet
