@@ -124,7 +124,16 @@ Status Front::build(link::Received& welcome) {
                 for (const auto& name : manager_->wanted()) changed.add_models()->set_name(name);
                 send(message);
               }});
-  backend_ = std::make_unique<FrontBackend>(*shared_, *control_, *manager_, *broker_, ready_);
+  backend_ =
+      std::make_unique<FrontBackend>(*shared_, *control_, *manager_, *broker_, ready_,
+                                     [this](const std::string& key, FrontBackend::Opened done) {
+                                       const uint64_t tag = next_open_++;
+                                       opening_[tag] = std::move(done);
+                                       link::Message message;
+                                       message.mutable_open_shm()->set_tag(tag);
+                                       message.mutable_open_shm()->set_key(key);
+                                       send(message);
+                                     });
   const std::string name = welcome_.server_name().empty() ? "corolla" : welcome_.server_name();
   operations_ = std::make_unique<ApiOperations>(ApiInfo{name, welcome_.server_version()}, *backend_,
                                                 *shm_, trace_, log_settings_);
@@ -242,6 +251,15 @@ void Front::hear_keeper() {
       case link::Message::kDrainFront:
         begin_drain(std::chrono::milliseconds(message.drain_front().limit_ms()));
         break;
+      case link::Message::kShmOpened: {
+        auto found = opening_.extract(message.shm_opened().tag());
+        if (found.empty()) break;
+        if (!message.shm_opened().error().empty() || (*received)->fds.empty())
+          found.mapped()(Error{Code::kPermission, message.shm_opened().error()});
+        else
+          found.mapped()(std::move((*received)->fds[0]));
+        break;
+      }
       case link::Message::kStatusQuery: {
         link::Message answer;
         answer.mutable_status_answer()->set_tag(message.status_query().tag());
