@@ -1,8 +1,8 @@
 // An Engine loads models and runs batches of requests on one slice. One a worker process.
 //
-// Threads: load() and unload() are called on the worker's control thread, submit() on its compute
-// thread. They may overlap; an engine makes them safe. A model is never unloaded while a batch of
-// it is under way: the worker sees to that.
+// Threads: load() and models' destructors are called on the worker's loader thread, submit() on its
+// compute thread. They may overlap; an engine makes them safe. A model is never unloaded while a
+// batch of it is under way: the worker sees to that.
 #pragma once
 #include <cstddef>
 #include <cstdint>

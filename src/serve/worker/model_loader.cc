@@ -4,6 +4,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/time.h"
 #include "link/rings.h"
@@ -117,8 +119,23 @@ ModelLoader::~ModelLoader() {
   thread_.join();
 }
 
+// Whether an unload was asked for and is not done: what is loaded now may then be gone in a moment.
+bool ModelLoader::unloads_first() {
+  std::lock_guard lock(mutex_);
+  return unloading_ ||
+         std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.unload; });
+}
+
 void ModelLoader::load(uint64_t generation, link::ModelSpec spec) {
   const uint32_t id = spec.id();
+  if (!unloads_first() && models_.bind(generation, id, model_identity(spec))) {
+    Answer answer{generation, {}};
+    *answer.message.mutable_model_loaded() = loaded(generation, id);
+    std::lock_guard lock(mutex_);
+    answers_.push_back(std::move(answer));
+    link::ring_doorbell(event_.get());
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back({generation, id, std::move(spec), false});
@@ -147,6 +164,7 @@ void ModelLoader::run() {
     if (stop_) return;
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    unloading_ = job.unload;
     lock.unlock();
     Answer answer{job.generation, {}};
     if (job.unload) {
@@ -156,6 +174,7 @@ void ModelLoader::run() {
       *answer.message.mutable_model_loaded() = load_now(job);
     }
     lock.lock();
+    unloading_ = false;
     answers_.push_back(std::move(answer));
     link::ring_doorbell(event_.get());
   }
@@ -192,7 +211,13 @@ link::ModelLoaded ModelLoader::load_now(const Job& job) {
                  .max_batch = source->max_batch,
                  .load_ms = static_cast<uint64_t>(ms)});
   }
-  if (auto use = models_.use(job.generation, job.id)) {
+  return loaded(job.generation, job.id);
+}
+
+link::ModelLoaded ModelLoader::loaded(uint64_t generation, uint32_t id) {
+  link::ModelLoaded answer;
+  answer.set_id(id);
+  if (auto use = models_.use(generation, id)) {
     to_proto(use->model->inputs(), answer.mutable_inputs());
     to_proto(use->model->outputs(), answer.mutable_outputs());
     answer.set_load_ms(use->load_ms);

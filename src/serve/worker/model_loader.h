@@ -1,7 +1,8 @@
 // Loads and unloads models on a thread of its own, in the order asked for, so that the control
 // thread always hears its keeper.
 //
-// Loading what is loaded already costs nothing and is answered at once.
+// Loading what is loaded already costs nothing and is answered at once, even while another model is
+// being compiled.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -44,6 +45,8 @@ class ModelLoader {
   };
   void run();
   link::ModelLoaded load_now(const Job& job);
+  bool unloads_first();
+  link::ModelLoaded loaded(uint64_t generation, uint32_t id);
 
   engine::Engine& engine_;
   ModelTable& models_;
@@ -52,6 +55,7 @@ class ModelLoader {
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   std::vector<Answer> answers_;
+  bool unloading_ = false;  // the job under way
   bool stop_ = false;
   std::thread thread_;
 };

@@ -302,6 +302,55 @@ TEST_F(Worker, TimesAreTold) {
   EXPECT_LE(completion.infer_us10, static_cast<uint32_t>((after - before) / 100));
 }
 
+// A null engine that never comes back from loading the model "stuck".
+class StuckEngine final : public engine::Engine {
+ public:
+  std::string name() const override { return "stuck"; }
+  int depth() const override { return 1; }
+  Result<std::unique_ptr<engine::Model>> load(const engine::ModelSource& source) override {
+    while (source.name == "stuck") ::pause();
+    return null_->load(source);
+  }
+  void submit(engine::Model& model, std::span<engine::Request> requests,
+              engine::Done done) override {
+    null_->submit(model, requests, std::move(done));
+  }
+
+ private:
+  std::unique_ptr<engine::Engine> null_ = *engine::make_null_engine({});
+};
+
+TEST(WorkerLoading, ALongLoadKeepsNobodyWaiting) {
+  WorkerProcess process(
+      [](const engine::EngineSetup&) {
+        return Result<std::unique_ptr<engine::Engine>>(std::make_unique<StuckEngine>());
+      },
+      welcome());
+  ASSERT_TRUE(process.hear().ok());
+  auto front = std::make_unique<FrontPlayer>(process);
+  ASSERT_EQ(front->load(tiny(7)).error(), "");
+  auto stuck = tiny(8);
+  stuck.set_name("stuck");
+  link::Message message;
+  *message.mutable_load_model()->mutable_model() = stuck;
+  ASSERT_TRUE(front->channel.send(message).ok());
+
+  const float numbers[4] = {};
+  const auto request = [&] {
+    return front->make(1, 7, DType::kFp32, {1, 4}, std::as_bytes(std::span(numbers)));
+  };
+  EXPECT_EQ(front->run(request()).completion.outcome, link::Outcome::kOk);
+  // A new front gets what is loaded at once.
+  front = std::make_unique<FrontPlayer>(process);
+  ASSERT_EQ(front->load(tiny(7)).error(), "");
+  EXPECT_EQ(front->run(request()).completion.outcome, link::Outcome::kOk);
+  // And Quit is obeyed.
+  link::Message quit;
+  quit.mutable_quit();
+  ASSERT_TRUE(process.keeper.send(quit).ok());
+  EXPECT_EQ(WEXITSTATUS(process.wait()), kExitQuit);
+}
+
 TEST(WorkerStart, WrongOptionsAreUsageErrors) {
   for (const char* options : {"delay_us=fast", "no_such=1", "spin_us=-1", "delay_us"}) {
     WorkerProcess process(engine::make_null_engine, welcome(options));
