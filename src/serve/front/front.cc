@@ -2,6 +2,10 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
+
 #include "base/log.h"
 #include "serve/front/route.h"
 #include "serve/front/shm_registry.h"
@@ -234,6 +238,9 @@ void Front::hear_keeper() {
         manager_->worker_models(message.worker_models().worker(), {models.begin(), models.end()});
         break;
       }
+      case link::Message::kModelsChanged:
+        take_models(message.models_changed());
+        break;
       case link::Message::kDrainWorker:
         if (auto found = workers_.find(message.drain_worker().worker()); found != workers_.end()) {
           found->second.draining = true;
@@ -274,6 +281,20 @@ void Front::hear_keeper() {
         log::warn("keeper_message_ignored", {{"kind", static_cast<int>(message.of_case())}});
     }
   }
+}
+
+void Front::take_models(const link::ModelsChanged& message) {
+  std::set<std::string> wanted;
+  for (const auto& model : message.models()) wanted.insert(model.name());
+  const auto done = [](const Status& status) {
+    if (!status.ok()) log::warn("model_not_changed", {{"why", status.error().what}});
+  };
+  const auto before = manager_->wanted();
+  for (const auto& name : wanted)
+    if (std::find(before.begin(), before.end(), name) == before.end())
+      manager_->load(name, "", done);
+  for (const auto& name : before)
+    if (!wanted.contains(name)) manager_->unload(name, done);
 }
 
 void Front::on_joined(const link::WorkerJoined& message, Fd socket) {

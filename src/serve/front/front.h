@@ -57,6 +57,8 @@ class Front {
 
   void hear_keeper();
   void hear_worker(WorkerId id);
+  // A new corolla.yaml: loads the models that are new in it, unloads those that are gone.
+  void take_models(const link::ModelsChanged& message);
   void on_joined(const link::WorkerJoined& message, Fd socket);
   void drop_worker(WorkerId id, const std::string& why);
   void tell_hung(WorkerId id, const std::string& why);
