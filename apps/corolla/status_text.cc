@@ -1,10 +1,12 @@
 #include "status_text.h"
 
+#include <simdjson.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 #include "slice/topology.h"
@@ -16,7 +18,7 @@ using fleet::control::FleetStatus;
 using fleet::control::FrontStatus;
 using fleet::control::WorkerStatus;
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (unsigned char c : text) {
     char escaped[8];
@@ -36,7 +38,9 @@ std::string quoted(std::string_view text) {
 // Builds one JSON object, key by key.
 class Object {
  public:
-  Object& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
+  Object& text(std::string_view key, std::string_view value) {
+    return raw(key, json_string(value));
+  }
   Object& number(std::string_view key, uint64_t value) { return raw(key, std::to_string(value)); }
   Object& seconds(std::string_view key, double value) {
     char digits[32];
@@ -45,7 +49,7 @@ class Object {
   }
   Object& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
   Object& raw(std::string_view key, std::string_view value) {
-    out_ += (out_.empty() ? "" : ",") + quoted(key) + ":";
+    out_ += (out_.empty() ? "" : ",") + json_string(key) + ":";
     out_ += value;
     return *this;
   }
@@ -72,7 +76,7 @@ std::string worker_json(const WorkerStatus& w) {
       .raw("cores", array(w.cores(), [](uint32_t cpu) { return std::to_string(cpu); }))
       .number("pid", static_cast<uint64_t>(w.pid()))
       .text("state", w.state())
-      .raw("models", array(w.models(), [](const std::string& m) { return quoted(m); }))
+      .raw("models", array(w.models(), [](const std::string& m) { return json_string(m); }))
       .text("problem", w.problem())
       .number("restarts", w.restarts())
       .text("last_death", w.last_death())
@@ -109,6 +113,20 @@ std::string joined(const google::protobuf::RepeatedPtrField<std::string>& words)
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text.empty() ? "-" : text;
+}
+
+// How many requests each worker has answered for this front, by the worker's number.
+std::map<uint32_t, uint64_t> requests_of(const std::string& front_json) {
+  std::map<uint32_t, uint64_t> requests;
+  simdjson::dom::parser parser;
+  simdjson::dom::array workers;
+  if (parser.parse(front_json)["workers"].get(workers)) return requests;
+  for (const simdjson::dom::element worker : workers) {
+    double id = 0, completed = 0;
+    if (!worker["worker"].get(id) && !worker["completed"].get(completed))
+      requests[static_cast<uint32_t>(id)] = static_cast<uint64_t>(completed);
+  }
+  return requests;
 }
 
 const char* colour_of(const std::string& state) {
@@ -208,14 +226,17 @@ std::string status_text(const FleetStatus& s, bool colours) {
   out += "\n";
 
   std::vector<std::vector<std::string>> rows = {
-      {"slice", "cores", "state", "pid", "up", "memory", "restarts", "models"}};
+      {"slice", "cores", "state", "pid", "up", "memory", "restarts", "requests", "models"}};
+  const std::map<uint32_t, uint64_t> requests = requests_of(s.front_json());
   for (const WorkerStatus& w : s.workers())
     rows.push_back(
         {w.slice(),
          w.cores().empty() ? "-" : slice::cpu_list_text({w.cores().begin(), w.cores().end()}),
          w.state(), w.pid() ? std::to_string(w.pid()) : "-",
          w.pid() ? duration_text(w.uptime_s()) : "-", memory_text(w.memory_bytes()),
-         std::to_string(w.restarts()), joined(w.models())});
+         std::to_string(w.restarts()),
+         requests.contains(w.worker()) ? std::to_string(requests.at(w.worker())) : "-",
+         joined(w.models())});
   out += "workers:\n" + table(rows, colours);
   for (const WorkerStatus& w : s.workers()) {
     if (!w.last_death().empty())

@@ -29,8 +29,8 @@ namespace corolla::fleet {
 struct KeeperOptions {
   std::string bin_dir;      // where corolla-front and corolla-worker-* lie
   std::string config_file;  // read again on SIGHUP; empty: there is none
-  // The command line over a configuration. Addresses, limits and the like hold for the fleet's life;
-  // slices and engine also over the file of config_file, but a file that is applied and says
+  // The command line over a configuration. Addresses, limits and the like hold for the fleet's
+  // life; slices and engine also over the file of config_file, but a file that is applied and says
   // something else about them wins.
   std::function<void(FleetConfig&)> always = [](FleetConfig&) {};
   std::function<void(FleetConfig&)> until_applied = [](FleetConfig&) {};
@@ -112,6 +112,7 @@ class Keeper {
   void reconcile_now();
   void start_worker(const WorkerWish& wish);
   void drain_worker(Worker& worker);
+  void tell_worker_models(Worker& worker);
   void on_worker_message(uint32_t id, link::Received&& received);
   void on_worker_death(uint32_t id, const Death& death);
   std::vector<WorkerWish> wishes();
@@ -130,6 +131,7 @@ class Keeper {
   void on_request(ControlServer::ClientId client, const control::Request& request);
   Status apply(const FleetConfig& config);
   Status reload_file();
+  void tell_models();
   Status scale(const control::ScaleRequest& asked);
   void child_line(std::string_view line);
   void answer_status(uint64_t tag, const std::string& front_json);

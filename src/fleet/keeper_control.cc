@@ -133,9 +133,7 @@ Status Keeper::apply(const FleetConfig& wanted) {
   take_counts();
   if (models_differ) {
     models_changed_.reset();
-    link::Message message;
-    *message.mutable_models_changed() = desired_models();
-    tell_front(message);
+    tell_models();
   }
   std::erase_if(records_, [&](const auto& entry) {
     const auto has_slice = [&](const slice::Slice& s) { return s.id == entry.first; };
@@ -146,6 +144,20 @@ Status Keeper::apply(const FleetConfig& wanted) {
   for (auto& [id, record] : records_) record.policy.forgive(config_.restart);
   log::info("fleet_applied", {{"slices", slices_.size()}, {"models", config_.models.size()}});
   return ok();
+}
+
+// The front loads and unloads what the new list asks for; then each worker's list is told again, so
+// that the front says for each when it serves.
+void Keeper::tell_models() {
+  link::Message message;
+  link::ModelsChanged& changed = *message.mutable_models_changed();
+  changed = desired_models();
+  if (!changed.explicit_models())
+    for (const std::string& name : models_on_disk()) changed.add_models()->set_name(name);
+  tell_front(message);
+  for (auto& [id, worker] : workers_)
+    if (worker.view.phase == Phase::kStarting || worker.view.phase == Phase::kServing)
+      tell_worker_models(worker);
 }
 
 Status Keeper::reload_file() {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -139,7 +140,11 @@ void Keeper::on_front_message(link::Received&& received) {
       const auto found = workers_.find(said.worker());
       if (found == workers_.end()) break;
       Worker& worker = found->second;
-      worker.serving.assign(said.models().begin(), said.models().end());
+      worker.serving.clear();
+      for (const std::string& model : said.models())  // of those that it was told to serve
+        if (worker.view.models.empty() ||
+            std::binary_search(worker.view.models.begin(), worker.view.models.end(), model))
+          worker.serving.push_back(model);
       worker.problem = said.error();
       worker.load_ms = said.load_ms();
       worker.from_cache = said.from_cache();
@@ -172,6 +177,12 @@ void Keeper::on_front_message(link::Received&& received) {
     }
     case link::Message::kModelsChanged:
       models_changed_ = message.models_changed();
+      for (link::DesiredModel& model : *models_changed_->mutable_models()) {
+        const auto wish = config_.models.find(model.name());
+        if (wish != config_.models.end() && model.versions().empty())
+          model.mutable_versions()->Assign(wish->second.versions.begin(),
+                                           wish->second.versions.end());
+      }
       reconcile_now();
       break;
     case link::Message::kDrained:

@@ -331,6 +331,17 @@ TEST_F(KeeperTest, ApplyReplacesWorkersWhoseOptionsChangedAndServesMeanwhile) {
   EXPECT_THAT(fleet.log(), ::testing::Not(HasSubstr("died")));
 }
 
+TEST_F(KeeperTest, ApplyChangesWhichModelsAreServed) {
+  FleetHarness fleet(2);
+  fleet.start();
+  ASSERT_EQ(fleet.status().models_size(), 2);
+  ASSERT_TRUE(fleet.apply("slices: 2\nmodels: {rose: {slices: 1}}\n").ok());
+  const FleetStatus s = fleet.status();
+  ASSERT_EQ(s.models_size(), 1);
+  EXPECT_EQ(s.models(0).name(), "rose");
+  EXPECT_EQ(s.workers_size(), 1) << "the second slice has nothing to serve";
+}
+
 TEST_F(KeeperTest, ApplyRefusesWhatCannotChangeAndWhatIsWrong) {
   FleetHarness fleet(1);
   fleet.start();

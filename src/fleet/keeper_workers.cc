@@ -139,12 +139,7 @@ void Keeper::reconcile_now() {
         case Action::Verb::kTellModels: {
           Worker& worker = workers_.at(action.worker);
           worker.view.models = wished[action.wish].models;
-          worker.told_pending = true;
-          link::Message message;
-          message.mutable_worker_models()->set_worker(worker.id);
-          for (const std::string& model : worker.view.models)
-            message.mutable_worker_models()->add_models(model);
-          tell_front(message);
+          tell_worker_models(worker);
           break;
         }
         case Action::Verb::kDrain:
@@ -166,6 +161,16 @@ void Keeper::reconcile_now() {
       reconcile_now();
     });
   tell_waiters(plan);
+}
+
+void Keeper::tell_worker_models(Worker& worker) {
+  if (!front_.child) return;  // the next one is told when it meets the worker
+  worker.told_pending = true;
+  link::Message message;
+  message.mutable_worker_models()->set_worker(worker.id);
+  for (const std::string& model : worker.view.models)
+    message.mutable_worker_models()->add_models(model);
+  tell_front(message);
 }
 
 void Keeper::start_worker(const WorkerWish& wish) {
