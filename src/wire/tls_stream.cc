@@ -147,8 +147,8 @@ class TlsStream final : public Stream {
         at = 0;
         continue;
       }
-      // A record at a time, the most that OpenSSL wants to see again once it was blocked. Small pieces
-      // share one: an answer's head and body would otherwise cost two, and two packets.
+      // A record at a time, the most that OpenSSL wants to see again once it was blocked. Small
+      // pieces share one: an answer's head and body would otherwise cost two, and two packets.
       const char* data = static_cast<const char*>(parts[part].iov_base) + at;
       size_t size = std::min(parts[part].iov_len - at, staging_.size());
       if (size < staging_.size() && part + 1 < parts.size()) {
