@@ -1,14 +1,19 @@
 // The real tritonclient and grpc against our server, if a Python that has them is there:
 // COROLLA_TEST_PYTHON, the checkout's .venv, or python3.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "wire/grpc_infer_encode.h"
 #include "wire/grpc_infer_oracle.h"
 #include "wire/h2_connection.h"
 #include "wire/loopback_server.h"
+#include "wire/tls_stream.h"
 
 namespace corolla::wire {
 namespace {
@@ -123,20 +128,51 @@ std::string find_python() {
   return {};
 }
 
+std::unique_ptr<Connection> make_h2(ConnectionSet& set, std::unique_ptr<Stream> stream,
+                                    std::string_view early) {
+  return std::make_unique<H2Connection>(set, std::move(stream), early);
+}
+
+int run_client(const std::string& python, const std::string& arguments) {
+  return std::system(
+      (python + " " COROLLA_SOURCE_DIR "/tests/wire/grpc_client.py " + arguments).c_str());
+}
+
+constexpr const char* kNoPython =
+    "no Python with tritonclient[grpc] (COROLLA_TEST_PYTHON, .venv/bin/python or python3)";
+
 TEST(GrpcRealClient, EverythingWorks) {
   const std::string python = find_python();
-  if (python.empty())
-    GTEST_SKIP()
-        << "no Python with tritonclient[grpc] (COROLLA_TEST_PYTHON, .venv/bin/python or python3)";
+  if (python.empty()) GTEST_SKIP() << kNoPython;
   EchoModel model;
-  const auto make = [](ConnectionSet& set, std::unique_ptr<Stream> stream, std::string_view early) {
-    return std::make_unique<H2Connection>(set, std::move(stream), early);
+  LoopbackServer server(model, {}, {.speaks = Speaks::kEither, .http2 = make_h2, .tls = nullptr});
+  EXPECT_EQ(run_client(python, "127.0.0.1:" + std::to_string(server.port())), 0);
+}
+
+TEST(GrpcRealClient, EverythingWorksOverTls) {
+  const std::string python = find_python();
+  if (python.empty()) GTEST_SKIP() << kNoPython;
+  const std::string folder = testing::TempDir() + "grpc_tls." + std::to_string(getpid());
+  std::filesystem::create_directory(folder);
+  const std::string certificate = folder + "/certificate.pem", key = folder + "/key.pem";
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "
+      "/CN=localhost "
+      "-addext subjectAltName=DNS:localhost -keyout " +
+      key + " -out " + certificate + " 2>/dev/null";
+  if (std::system(make.c_str()) != 0)
+    GTEST_SKIP() << "no openssl command to make a certificate with";
+  const auto text = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
   };
-  LoopbackServer server(model, {}, {.speaks = Speaks::kEither, .http2 = make, .tls = nullptr});
-  const std::string command = python +
-                              " " COROLLA_SOURCE_DIR "/tests/wire/grpc_client.py 127.0.0.1:" +
-                              std::to_string(server.port());
-  EXPECT_EQ(std::system(command.c_str()), 0);
+  auto tls = TlsContext::create(text(certificate), text(key));
+  ASSERT_TRUE(tls.ok()) << tls.error().what;
+  EchoModel model;
+  LoopbackServer server(model, {}, {.speaks = Speaks::kEither, .http2 = make_h2, .tls = *tls});
+  EXPECT_EQ(run_client(python, "localhost:" + std::to_string(server.port()) + " " + certificate),
+            0);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -293,6 +293,7 @@ TEST_F(H2, EndsACallAtItsDeadline) {
 
 TEST_F(H2, ManyCancelledCallsDoNotHurtTheirNeighbour) {
   EchoHandler::Call* patient = nullptr;
+  handler.room_size = [](EchoHandler::Call&) { return 100; };
   handler.at_end = [&](EchoHandler::Call& call) {
     if (call.body == "neighbour") patient = &call;
   };

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Talks to the server at sys.argv[1] with the real tritonclient and grpc, and exits with 0 if all went as it should.
+With a file of certificates as sys.argv[2], over TLS.
 
 The server is the one in src/wire/grpc_real_client_test.cc: ModelInfer and ModelStreamInfer send inputs back as outputs; the
 model "slow" never answers; messages may have 64 MiB.
@@ -13,6 +14,13 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 URL = sys.argv[1]
+CERTIFICATES = sys.argv[2] if len(sys.argv) > 2 else None
+
+
+def connect(**options):
+    if CERTIFICATES:
+        options |= {"ssl": True, "root_certificates": CERTIFICATES}
+    return triton.InferenceServerClient(URL, **options)
 
 
 def tensor(array, datatype="FP32", name="input"):
@@ -92,7 +100,13 @@ def health():
     def raw(data):
         return data
 
-    with grpc.insecure_channel(URL) as channel:
+    if CERTIFICATES:
+        with open(CERTIFICATES, "rb") as file:
+            secure = grpc.ssl_channel_credentials(file.read())
+        made = grpc.secure_channel(URL, secure)
+    else:
+        made = grpc.insecure_channel(URL)
+    with made as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=raw, response_deserializer=raw)
         assert check(b"", timeout=10) == b"\x08\x01"
         watch = channel.unary_stream("/grpc.health.v1.Health/Watch", request_serializer=raw, response_deserializer=raw)
@@ -104,14 +118,14 @@ def health():
 
 
 def main():
-    client = triton.InferenceServerClient(URL)
+    client = connect()
     for case in (unary, many, stream, deadlines, limits):
         case(client)
         print(f"{case.__name__}: ok", flush=True)
     health()
     print("health: ok", flush=True)
     alive = triton.KeepAliveOptions(keepalive_time_ms=100, keepalive_permit_without_calls=True, http2_max_pings_without_data=0)
-    with triton.InferenceServerClient(URL, keepalive_options=alive) as pinging:
+    with connect(keepalive_options=alive) as pinging:
         refused("DEADLINE_EXCEEDED", pinging.infer, "slow", [tensor(np.zeros((1, 4), dtype=np.float32))], client_timeout=1)
         assert pinging.is_server_live()
     print("keep-alive pings: ok", flush=True)
