@@ -17,6 +17,9 @@ namespace corolla::front {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(100);
+// Who connects before the models are known again, after a restart, waits in the listening socket
+// instead of being told that there is no such model. For so long at most: then the truth is told.
+constexpr auto kAcceptAtLatest = std::chrono::seconds(1);
 constexpr size_t kDefaultArena = size_t{512} << 20;
 // A region whose memory its owner has unlinked goes when nobody has used it for this long.
 constexpr auto kShmLease = std::chrono::seconds(10);
@@ -203,16 +206,17 @@ int Front::run() {
     log::error("front_failed", {{"why", watched.error().what}});
     return 1;
   }
-  start_threads();
   std::vector<std::string> wanted;
   for (const auto& model : welcome_.models()) wanted.push_back(model.name());
   manager_->begin(welcome_.explicit_models(), wanted);
   control_->at(now() + kTick, [this] { tick(); });
+  control_->at(now() + kAcceptAtLatest, [this] { start_threads(); });
   control_->run();
   return exit_code_;
 }
 
 void Front::start_threads() {
+  if (!threads_.empty()) return;
   for (auto& io : io_) threads_.emplace_back([raw = io.get()] { raw->run(); });
 }
 
@@ -431,6 +435,7 @@ void Front::begin_drain(Duration limit) {
   if (draining_) return;
   draining_ = true;
   log::info("front_draining", {{"limit_s", to_seconds(limit)}});
+  start_threads();  // they close what they have
   stop_accepting();
   drain_limit_ = control_->at(now() + limit, [this] {
     link::Message answer;
@@ -446,6 +451,7 @@ void Front::report_ready() {
   if (ready == told_ready_) return;
   told_ready_ = ready;
   ready_ = ready;
+  if (ready) start_threads();
   link::Message message;
   message.mutable_front_ready()->set_ready(ready);
   send(message);

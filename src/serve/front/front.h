@@ -53,6 +53,7 @@ class Front {
   Front(link::Channel keeper, const link::FrontWelcome& welcome);
   Status build(link::Received& welcome);
   Status open_listeners(std::vector<Fd>& sockets);
+  // From now on connections are accepted: once the models are ready, or soon after the start.
   void start_threads();
 
   void hear_keeper();
