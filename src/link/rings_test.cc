@@ -10,7 +10,7 @@
 namespace corolla::link {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kMany = 1000000;
 #else
 constexpr uint64_t kMany = 3000000;

@@ -13,7 +13,7 @@ using testing::Each;
 using testing::HasSubstr;
 
 std::string file(const std::string& name) {
-  std::ifstream in(std::string(COROLLA_TESTDATA) + "/" + name, std::ios::binary);
+  std::ifstream in(std::string(COROLLA_TESTDATA) + "/picture_fuzz/" + name, std::ios::binary);
   return {(std::istreambuf_iterator<char>(in)), {}};
 }
 std::string element(const std::string& text) {

@@ -15,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 
 std::vector<std::byte> read(const std::string& name) {
-  std::ifstream file(std::string(COROLLA_TESTDATA) + "/" + name, std::ios::binary);
+  std::ifstream file(std::string(COROLLA_TESTDATA) + "/picture_fuzz/" + name, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   CHECK(!text.empty(), name);
   const auto bytes = std::as_bytes(std::span(text));

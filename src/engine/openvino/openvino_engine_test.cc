@@ -360,9 +360,9 @@ TEST_F(PicturesTest, OtherSizesAndFilesAreFittedAndABadOneHarmsNoOther) {
     auto model = pictures(ImageInput::Form::kEncoded, 8);
     EXPECT_EQ(model->from_cache(), cached);
     EXPECT_THAT(model->inputs(), ElementsAre(TensorSpec{"input", DType::kBytes, {1}}));
-    std::ifstream in(
-        std::string(COROLLA_SOURCE_DIR) + "/src/engine/image/testdata/orientation6.jpg",
-        std::ios::binary);
+    std::ifstream in(std::string(COROLLA_SOURCE_DIR) +
+                         "/src/engine/image/testdata/picture_fuzz/orientation6.jpg",
+                     std::ios::binary);
     const std::string jpeg((std::istreambuf_iterator<char>(in)), {});
     const auto element = [](const std::string& text) {
       const auto length = static_cast<uint32_t>(text.size());

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the pictures of this folder, and golden.txt: what Pillow makes of them (pip install pillow numpy). Run it here; the files are
-checked in. A line: file, width, height and pixels as Pillow decodes and turns them; width, height and pixels fitted."""
-import io
+"""Makes the pictures (which also are the fuzzer's seeds) and golden.txt: what Pillow makes of them (pip install pillow numpy). Run it
+here; the files are checked in. A line: file, width, height and pixels as Pillow decodes and turns them; width, height and pixels
+fitted."""
+import os
 import struct
 import zlib
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, __version__
 
 rng = np.random.default_rng(3)
+os.chdir("picture_fuzz")
 lines = []
 
 
@@ -93,5 +95,5 @@ for size in [(24, 24), (23, 31), (64, 16), (33, 100), (20, 97), (1, 1)]:
 Image.fromarray(photo(3, 140)).save("narrow.png")
 golden("narrow.png", (8, 8), pixels=False)
 
-with open("golden.txt", "w") as f:
+with open("../golden.txt", "w") as f:
     f.write(f"# Pillow {__version__}\n" + "\n".join(lines) + "\n")
