@@ -142,9 +142,9 @@ def fit(model, train, val, options, folder, device):
                                     f"{top5:.4f}", f"{seconds:.1f}"])
         print(f"epoch {epoch + 1}: loss {total.item() / per_epoch:.3f}, val top-1 {top1:.4f}, top-5 {top5:.4f}, "
               f"{seconds:.1f} s", flush=True)
-        since_best += 1
-        if top1 >= best:
-            best, since_best = top1, 0
+        since_best = 0 if top1 > best else since_best + 1
+        if top1 >= best:  # of equally good epochs the last one is kept: it saw the larger pictures
+            best = top1
             checkpoint.save({"model": average, "identity": identity, "epoch": epoch + 1}, best_path)
         if (epoch + 1) % options.save_every == 0 or epoch + 1 == options.epochs:
             checkpoint.save({"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(),
