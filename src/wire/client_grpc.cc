@@ -18,6 +18,7 @@ namespace corolla::wire {
 namespace {
 
 constexpr size_t kMaxParts = 64;
+constexpr uint32_t kMaxFrame = 256 << 10;            // so that calls still take turns
 constexpr size_t kMaxQueued = size_t{1} << 20;       // bytes given to us by nghttp2 that the socket has not taken yet
 constexpr size_t kMaxMessage = size_t{1} << 31;
 constexpr int32_t kStreamWindow = 8 << 20;
@@ -420,6 +421,13 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     return static_cast<ssize_t>(n);
   }
 
+  // As long as the server takes them, like gRPC's own client; nghttp2 by itself stays at 16 KB.
+  static ssize_t on_frame_length(nghttp2_session*, uint8_t, int32_t, int32_t session_window,
+                                 int32_t stream_window, uint32_t max_frame, void*) {
+    return std::min({static_cast<uint32_t>(session_window), static_cast<uint32_t>(stream_window),
+                     max_frame, kMaxFrame});
+  }
+
   static int on_send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head, size_t length,
                           nghttp2_data_source*, void* user) {
     GrpcConnection& me = self(user);
@@ -492,6 +500,7 @@ void GrpcConnection::open_session() {
   CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
   nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+  nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, on_frame_length);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
