@@ -125,11 +125,10 @@ Status serve(const Options& options, LineWriter& writer) {
 }
 
 int run(const Options& options) {
-  Status result = ok();
-  {
-    LineWriter writer;
-    result = serve(options, writer);
-  }
+  LineWriter writer;
+  const Status result = serve(options, writer);
+  const int code = result.ok() ? kSuccess : exit_code_of(result.error());
+  if (!writer.finish(std::chrono::seconds(1))) ::_exit(code);
   return result.ok() ? kSuccess : fail(result.error());
 }
 

@@ -23,16 +23,14 @@ LineWriter::LineWriter() {
 }
 
 LineWriter::~LineWriter() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool LineWriter::finish(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   ending_ = true;
   changed_.notify_all();
-  const bool written = changed_.wait_for(lock, std::chrono::seconds(1),
-                                         [this] { return idle_ && waiting_.empty(); });
-  lock.unlock();
-  if (written)
-    thread_.join();
-  else
-    ::_exit(1);  // nobody reads, and the thread is stuck in a write that cannot be interrupted
+  return changed_.wait_for(lock, limit, [this] { return idle_ && waiting_.empty(); });
 }
 
 void LineWriter::write(std::string_view line) {

@@ -4,6 +4,7 @@
 //
 // write() may be called from any thread.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -15,8 +16,11 @@ namespace corolla::app {
 class LineWriter {
  public:
   LineWriter();
-  // Writes what is left, for at most a second.
+  // REQUIRES: finish() has returned true.
   ~LineWriter();
+  // Writes what is left. False if that takes longer than `limit`: nobody reads, the thread is stuck
+  // in a write that nothing can interrupt, and only the process's end ends it.
+  bool finish(std::chrono::milliseconds limit);
   void write(std::string_view line);
 
  private:

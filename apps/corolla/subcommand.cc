@@ -50,17 +50,19 @@ int fail(int code, std::string_view sentence) {
   return code;
 }
 
-int fail(const Error& error) {
+int exit_code_of(const Error& error) {
   switch (error.code) {
     case Code::kInvalidArgument:
-      return fail(kUsage, error.what);
+      return kUsage;
     case Code::kNotFound:
-      return fail(kNoFleet, error.what);
+      return kNoFleet;
     case Code::kBusy:
-      return fail(kTaken, error.what);
+      return kTaken;
     default:
-      return fail(kFailed, error.what);
+      return kFailed;
   }
 }
+
+int fail(const Error& error) { return fail(exit_code_of(error), error.what); }
 
 }  // namespace corolla::app

@@ -53,7 +53,8 @@ void examples(CLI::App& subcommand,
 
 // Prints "corolla: <sentence>" on standard error and returns `code`.
 int fail(int code, std::string_view sentence);
-// The same, with the exit code that belongs to the Error's code.
+int exit_code_of(const Error& error);
+// Prints its sentence and returns its exit code.
 int fail(const Error& error);
 
 }  // namespace corolla::app
