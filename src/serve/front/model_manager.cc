@@ -317,8 +317,21 @@ bool ModelManager::ready() const {
   if (workers_.empty()) return false;
   const auto models = shared_.models.snapshot();
   return std::ranges::all_of(wanted_, [&](const std::string& name) {
-    return broken_.contains(name) || models->contains(name);
+    return broken_.contains(name) || models->contains(name) || given_up(name);
   });
+}
+
+// Every worker that was asked has said that it cannot load it.
+bool ModelManager::given_up(const std::string& name) const {
+  bool asked = false;
+  for (const auto& [id, generation] : generations_) {
+    if (generation.spec().name() != name || generation.retiring) continue;
+    for (const auto& [worker, state] : generation.workers) {
+      if (state != OnWorker::kFailed) return false;
+      asked = true;
+    }
+  }
+  return asked;
 }
 
 void ModelManager::look_for_hopeless(TimePoint now) {

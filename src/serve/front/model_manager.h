@@ -60,7 +60,8 @@ class ModelManager {
     std::string reason;
   };
   std::vector<Entry> index() const;
-  // Every model that should be there is ready on at least one worker.
+  // Every model that should be there is ready on at least one worker, or cannot be loaded by any: one
+  // broken model does not keep the others from being announced.
   bool ready() const;
   // What load() and unload() have made of the wish; for the next front.
   std::vector<std::string> wanted() const { return {wanted_.begin(), wanted_.end()}; }
@@ -101,6 +102,7 @@ class ModelManager {
     std::string error;
   };
 
+  bool given_up(const std::string& name) const;
   std::vector<std::string> repository_names() const;
   bool should_serve(const Worker& worker, const std::string& model) const {
     return worker.models.empty() || worker.models.contains(model);
