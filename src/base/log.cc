@@ -97,6 +97,8 @@ void set_output(std::function<void(std::string_view line)> output) {
   logger().set_pattern(g_json ? kJsonPattern : kHumanPattern);
 }
 
+void set_level(Level least) { logger().set_level(to_spdlog(least)); }
+
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   auto& out = logger();
   if (!out.should_log(to_spdlog(level))) return;

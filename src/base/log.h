@@ -37,6 +37,9 @@ void init(std::string_view process, bool json, Level least);
 // on any thread, one at a time.
 void set_output(std::function<void(std::string_view line)> output);
 
+// Any time, any thread: the least level that is written from now on.
+void set_level(Level least);
+
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 inline void debug(std::string_view e, std::initializer_list<Field> f = {}) {
   write(Level::kDebug, e, f);

@@ -107,7 +107,7 @@ Status Front::build(link::Received& welcome) {
       std::map<std::string, std::string>(welcome_.model_parameters().begin(),
                                          welcome_.model_parameters().end()));
   shared_ = std::make_unique<Shared>(
-      Shared{*models_, *slots_, *switchboard_, *shm_, *statistics_, transport_limits_});
+      Shared{*models_, *slots_, *switchboard_, *shm_, *statistics_, transport_limits_, draining_});
   for (auto& io : io_) io->use(*shared_);
   manager_ = std::make_unique<ModelManager>(
       *control_, *shared_, *repository_,
@@ -131,16 +131,16 @@ Status Front::build(link::Received& welcome) {
                 for (const auto& name : manager_->wanted()) changed.add_models()->set_name(name);
                 send(message);
               }});
-  backend_ =
-      std::make_unique<FrontBackend>(*shared_, *control_, *manager_, *broker_, ready_,
-                                     [this](const std::string& key, FrontBackend::Opened done) {
-                                       const uint64_t tag = next_open_++;
-                                       opening_[tag] = std::move(done);
-                                       link::Message message;
-                                       message.mutable_open_shm()->set_tag(tag);
-                                       message.mutable_open_shm()->set_key(key);
-                                       send(message);
-                                     });
+  backend_ = std::make_unique<FrontBackend>(
+      *shared_, *control_, *manager_, *broker_, ready_, log_settings_,
+      [this](const std::string& key, FrontBackend::Opened done) {
+        const uint64_t tag = next_open_++;
+        opening_[tag] = std::move(done);
+        link::Message message;
+        message.mutable_open_shm()->set_tag(tag);
+        message.mutable_open_shm()->set_key(key);
+        send(message);
+      });
   const std::string name = welcome_.server_name().empty() ? "corolla" : welcome_.server_name();
   operations_ = std::make_unique<ApiOperations>(ApiInfo{name, welcome_.server_version()}, *backend_,
                                                 *shm_, trace_, log_settings_);

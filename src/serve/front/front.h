@@ -95,7 +95,8 @@ class Front {
   uint64_t next_open_ = 1;
   wire::EventLoop::TimerId alarm_ = 0;
   wire::EventLoop::TimerId drain_limit_ = 0;
-  bool draining_ = false, connections_gone_ = false;
+  std::atomic<bool> draining_{false};
+  bool connections_gone_ = false;
   bool told_ready_ = false;
   std::atomic<bool> ready_{false};
   TraceSettings trace_;

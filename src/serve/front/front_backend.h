@@ -3,8 +3,10 @@
 #pragma once
 #include <atomic>
 
+#include "base/log.h"
 #include "serve/front/api_state.h"
 #include "serve/front/model_manager.h"
+#include "serve/front/settings.h"
 #include "serve/front/shared.h"
 #include "serve/front/shm_broker.h"
 #include "wire/event_loop.h"
@@ -19,12 +21,13 @@ class FrontBackend final : public ApiBackend {
 
   // All are kept by reference and outlive it. `control`: the loop on which manager and broker live.
   FrontBackend(Shared& shared, wire::EventLoop& control, ModelManager& manager, ShmBroker& broker,
-               const std::atomic<bool>& ready, Opener opener)
+               const std::atomic<bool>& ready, const LogSettings& log_settings, Opener opener)
       : shared_(shared),
         control_(control),
         manager_(manager),
         broker_(broker),
         ready_(ready),
+        log_settings_(log_settings),
         opener_(std::move(opener)) {}
 
   bool ready() const override { return ready_; }
@@ -36,7 +39,7 @@ class FrontBackend final : public ApiBackend {
   void unload(const std::string& model, std::function<void(Status)> done) override;
   void open_object(const std::string& key, std::function<void(Result<Fd>)> done) override;
   void map_region(ShmRef region, std::function<void(Status)> done) override;
-  void log_settings_changed() override {}
+  void log_settings_changed() override { log::set_level(log_settings_.log_level()); }
 
  private:
   Shared& shared_;
@@ -44,6 +47,7 @@ class FrontBackend final : public ApiBackend {
   ModelManager& manager_;
   ShmBroker& broker_;
   const std::atomic<bool>& ready_;
+  const LogSettings& log_settings_;
   const Opener opener_;
 };
 

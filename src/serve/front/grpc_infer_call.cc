@@ -1,5 +1,7 @@
 #include "serve/front/grpc_infer_call.h"
 
+#include <algorithm>
+
 #include "serve/front/infer_reply.h"
 #include "serve/front/infer_table.h"
 #include "serve/front/record.h"
@@ -26,7 +28,8 @@ wire::BodySink* GrpcInferCall::message(std::optional<size_t> length) {
   reading_->exchange = exchange_;
   reading_->streamed = stream_;
   reading_->arrived = stream_ ? now() : exchange_->arrived();
-  length_ = length.value_or(io_.shared().limits.max_body_bytes);
+  // Unknown (compressed): the first tensor says how much is needed, and what does not fit spills.
+  slot_want_ = length.value_or(0);
   next_place_ = link::kTableBytes;
   complete_ = false;
   walker_.begin(length, io_.shared().limits.max_body_bytes);
@@ -34,14 +37,15 @@ wire::BodySink* GrpcInferCall::message(std::optional<size_t> length) {
 }
 
 bool GrpcInferCall::take_slot() {
-  if (!reading_->slot) reading_->slot = io_.shared().slots.allocate(slot_bytes_for(length_));
+  if (!reading_->slot) reading_->slot = io_.shared().slots.allocate(slot_bytes_for(slot_want_));
   return reading_->slot.has_value();
 }
 
 Result<std::span<std::byte>> GrpcInferCall::place(size_t bytes) {
+  if (!reading_->slot) slot_want_ = std::max(slot_want_, bytes);
   auto& slots = io_.shared().slots;
-  if (slot_bytes_for(length_) > slots.arena().largest_block())
-    return Error{Code::kTooLarge, "the message has " + std::to_string(length_) +
+  if (slot_bytes_for(slot_want_) > slots.arena().largest_block())
+    return Error{Code::kTooLarge, "the message has " + std::to_string(slot_want_) +
                                       " bytes; the request arena's largest slot holds " +
                                       std::to_string(slots.arena().largest_block())};
   if (!take_slot()) {

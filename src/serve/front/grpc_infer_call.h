@@ -38,7 +38,7 @@ class GrpcInferCall final : public Call {
   const bool stream_;
   wire::GrpcInferWalker walker_;
   InferTask* reading_ = nullptr;  // the message that arrives at present
-  size_t length_ = 0;
+  size_t slot_want_ = 0;          // tensor bytes that the slot of `reading_` is to hold
   uint64_t next_place_ = 0;
   bool complete_ = false;                            // reading_ has arrived whole
   std::vector<std::unique_ptr<std::byte[]>> spill_;  // values that outgrow the slot

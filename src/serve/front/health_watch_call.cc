@@ -50,6 +50,11 @@ void HealthWatchCall::look() {
     reply.pieces.emplace_back(response.SerializeAsString());
     exchange_.send(std::move(reply));
   }
+  if (io_.shared().draining) {
+    exchange_.user = nullptr;
+    exchange_.finish(Error{Code::kUnavailable, "the server is going"});
+    return io_.end(*this);
+  }
   timer_ = io_.loop().at(now() + kLook, [this] { look(); });
 }
 

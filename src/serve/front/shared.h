@@ -20,6 +20,8 @@ struct Shared {
   ShmRegistry& shm;
   Statistics& statistics;
   wire::TransportLimits limits;
+  const std::atomic<bool>&
+      draining;  // the front is going: streams that never end by themselves end now
 };
 
 }  // namespace corolla::front
