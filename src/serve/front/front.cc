@@ -377,6 +377,8 @@ void Front::drop_worker(WorkerId id, const std::string& why) {
     statistics_->retried(statistics_->row(*model->statistics, slice));
   broker_->worker_gone(id);
   manager_->worker_gone(id);
+  // Each I/O thread lets go of the link when it goes round next; an idle one would keep its memory.
+  for (auto& io : io_) io->loop().post([] {});
   if (was_draining) {
     link::Message answer;
     answer.mutable_worker_drained()->set_worker(id);
