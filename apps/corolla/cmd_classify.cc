@@ -23,7 +23,8 @@ struct Options {
 
 void print_text(const ClassifiedPicture& picture) {
   if (!picture.classes.ok()) {
-    fprintf(stderr, "corolla: %s: %s\n", picture.path.c_str(), picture.classes.error().what.c_str());
+    fprintf(stderr, "corolla: %s: %s\n", picture.path.c_str(),
+            picture.classes.error().what.c_str());
     return;
   }
   printf("%s  (%.1f ms)\n", picture.path.c_str(), to_seconds(picture.took) * 1000);
@@ -46,8 +47,9 @@ void print_json(const ClassifiedPicture& picture) {
     for (const Classified& one : *picture.classes) {
       char score[40];
       snprintf(score, sizeof score, "%.9g", one.score);
-      line += (&one == &picture.classes->front() ? "{\"score\":" : ",{\"score\":") + std::string(score) +
-              ",\"index\":" + std::to_string(one.index) + ",\"label\":" + json_string(one.label) + "}";
+      line += (&one == &picture.classes->front() ? "{\"score\":" : ",{\"score\":") +
+              std::string(score) + ",\"index\":" + std::to_string(one.index) +
+              ",\"label\":" + json_string(one.label) + "}";
     }
     line += "]";
   }
@@ -62,8 +64,8 @@ int run(const Options& options) {
   if (!address.ok()) return fail(kUsage, address.error().what);
   auto session = ServerSession::open(protocol, *address);
   if (!session.ok()) return fail(kFailed, session.error().what);
-  const auto failed = classify(**session, options.files, options.classify, options.json ? print_json : print_text,
-                               interrupt_flag());
+  const auto failed = classify(**session, options.files, options.classify,
+                               options.json ? print_json : print_text, interrupt_flag());
   if (!failed.ok()) return fail(kFailed, failed.error().what);
   return *failed == 0 ? kSuccess : kFailed;
 }
@@ -72,12 +74,19 @@ void add(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("classify", "Classify pictures through the fleet");
   sub->add_option("FILE", options->files, "JPEG or PNG files, or folders of them")->required();
-  sub->add_option("-u,--url", options->url, "host:port; default: this machine, 8000 (HTTP) or 8001 (gRPC)");
-  sub->add_option("-i,--protocol", options->protocol, "http or grpc")->check(CLI::IsMember({"http", "grpc"}))->capture_default_str();
+  sub->add_option("-u,--url", options->url,
+                  "host:port; default: this machine, 8000 (HTTP) or 8001 (gRPC)");
+  sub->add_option("-i,--protocol", options->protocol, "http or grpc")
+      ->check(CLI::IsMember({"http", "grpc"}))
+      ->capture_default_str();
   sub->add_option("-m,--model", options->classify.model, "The model")->capture_default_str();
   sub->add_option("-x,--model-version", options->classify.version, "Its version");
-  sub->add_option("--top", options->classify.top, "Classes a picture")->check(CLI::PositiveNumber)->capture_default_str();
-  sub->add_option("--outstanding", options->classify.outstanding, "Pictures at a time")->check(CLI::PositiveNumber)->capture_default_str();
+  sub->add_option("--top", options->classify.top, "Classes a picture")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  sub->add_option("--outstanding", options->classify.outstanding, "Pictures at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   sub->add_flag("--json", options->json, "One JSON object a picture and line");
   examples(*sub, {{"corolla classify rose.jpg", "its five likeliest classes"},
                   {"corolla classify --top 1 --json pictures/", "a folder, for programs"}});

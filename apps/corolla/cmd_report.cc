@@ -45,11 +45,13 @@ Status to_png(const std::string& svg, const std::string& png) {
   if (converted != 127) return Error{Code::kInternal, "rsvg-convert could not draw " + svg};
   const std::string url = "file://" + std::filesystem::absolute(svg).string();
   for (const char* browser : {"chromium", "google-chrome"}) {
-    const int drawn = run_program({browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-                                   "--force-device-scale-factor=2", "--window-size=820,430", "--screenshot=" + png, url});
+    const int drawn = run_program({browser, "--headless", "--no-sandbox", "--disable-gpu",
+                                   "--hide-scrollbars", "--force-device-scale-factor=2",
+                                   "--window-size=820,430", "--screenshot=" + png, url});
     if (drawn == 0) return ok();
   }
-  return Error{Code::kUnsupported, "--png needs rsvg-convert (package librsvg2-bin) or chromium in the PATH"};
+  return Error{Code::kUnsupported,
+               "--png needs rsvg-convert (package librsvg2-bin) or chromium in the PATH"};
 }
 
 int run(const Options& options) {
@@ -60,7 +62,8 @@ int run(const Options& options) {
   for (const std::string& path : options.paths)
     if (const Status status = add_measurements(path, options.paths.size() > 1, input); !status.ok())
       return fail(kFailed, status.error().what);
-  if (const Status status = write_file(options.out, report_html(input)); !status.ok()) return fail(kFailed, status.error().what);
+  if (const Status status = write_file(options.out, report_html(input)); !status.ok())
+    return fail(kFailed, status.error().what);
   const bool png = !options.png_folder.empty();
   for (const std::string& folder : {options.svg_folder, options.png_folder}) {
     if (folder.empty()) continue;
@@ -68,9 +71,11 @@ int run(const Options& options) {
     std::filesystem::create_directories(folder, error);
     for (const auto& [name, svg] : report_svgs(input)) {
       const std::string path = folder + "/" + name + ".svg";
-      if (const Status status = write_file(path, svg); !status.ok()) return fail(kFailed, status.error().what);
+      if (const Status status = write_file(path, svg); !status.ok())
+        return fail(kFailed, status.error().what);
       if (!png || folder != options.png_folder) continue;
-      if (const Status status = to_png(path, folder + "/" + name + ".png"); !status.ok()) return fail(kFailed, status.error().what);
+      if (const Status status = to_png(path, folder + "/" + name + ".png"); !status.ok())
+        return fail(kFailed, status.error().what);
       if (folder != options.svg_folder) std::filesystem::remove(path, error);
     }
   }
@@ -80,12 +85,17 @@ int run(const Options& options) {
 
 void add(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* sub = app.add_subcommand("report", "Draw measurements: one HTML file with charts and tables");
-  sub->add_option("PATH", options->paths, "Folders of `corolla sweep`, or CSV files of perf or perf_client")->required();
+  CLI::App* sub =
+      app.add_subcommand("report", "Draw measurements: one HTML file with charts and tables");
+  sub->add_option("PATH", options->paths,
+                  "Folders of `corolla sweep`, or CSV files of perf or perf_client")
+      ->required();
   sub->add_option("-o,--out", options->out, "The HTML file")->capture_default_str();
   sub->add_option("--title", options->title, "Its title")->capture_default_str();
   sub->add_option("--budget", options->budget_ms, "Milliseconds; default: what the sweep was told");
-  sub->add_option("--percentile", options->percentile, "Which must stay within the budget")->check(CLI::IsMember(std::vector<double>{50, 90, 95, 99, 99.9}))->capture_default_str();
+  sub->add_option("--percentile", options->percentile, "Which must stay within the budget")
+      ->check(CLI::IsMember(std::vector<double>{50, 90, 95, 99, 99.9}))
+      ->capture_default_str();
   sub->add_option("--svg", options->svg_folder, "Also write each chart into this folder");
   sub->add_option("--png", options->png_folder, "Also as PNG");
   examples(*sub, {{"corolla report sweep/ -o report.html", "one sweep"},

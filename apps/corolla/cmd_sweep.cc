@@ -24,7 +24,8 @@ using namespace corolla::load;
 
 struct Options {
   SweepOptions sweep;
-  std::string protocol = "http", slices, concurrency = "1:100", batch = "1", scale_command, fleet = "corolla", report;
+  std::string protocol = "http", slices, concurrency = "1:100", batch = "1", scale_command,
+              fleet = "corolla", report;
   std::string metrics_url, shared_memory = "none";
   std::vector<std::string> urls, notes;
   double budget_ms = 0, window_ms = 1000;
@@ -46,22 +47,26 @@ Result<std::vector<int>> parse_numbers(const std::string& text, const char* opti
       if (separator != ':') return numbers;
       if (numbers.size() > 3) break;
       std::vector<int> range;
-      for (int i = numbers[0]; i <= numbers[1]; i += numbers.size() == 3 ? numbers[2] : 1) range.push_back(i);
+      for (int i = numbers[0]; i <= numbers[1]; i += numbers.size() == 3 ? numbers[2] : 1)
+        range.push_back(i);
       return range;
     }
     if ((*at != ':' && *at != ',') || (separator != 0 && separator != *at)) break;
     separator = *at++;
   }
-  return Error{Code::kInvalidArgument, std::string(option) + " '" + text + "' is not 1:7, 1:7:2 or 1,2,4"};
+  return Error{Code::kInvalidArgument,
+               std::string(option) + " '" + text + "' is not 1:7, 1:7:2 or 1,2,4"};
 }
 
 Status run_scale(const Options& options, int slices) {
   std::vector<std::string> arguments;
   if (options.scale_command.empty()) {
-    arguments = {"/proc/self/exe", "scale", options.sweep.perf.model + "=" + std::to_string(slices), "--name", options.fleet};
+    arguments = {"/proc/self/exe", "scale", options.sweep.perf.model + "=" + std::to_string(slices),
+                 "--name", options.fleet};
   } else {
     std::string command = options.scale_command;
-    for (size_t at; (at = command.find("{}")) != command.npos;) command.replace(at, 2, std::to_string(slices));
+    for (size_t at; (at = command.find("{}")) != command.npos;)
+      command.replace(at, 2, std::to_string(slices));
     arguments = {"/bin/sh", "-c", command};
   }
   std::vector<char*> argv;
@@ -69,10 +74,12 @@ Status run_scale(const Options& options, int slices) {
   argv.push_back(nullptr);
   pid_t child = 0;
   int status = 0;
-  if (posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0 || waitpid(child, &status, 0) != child)
+  if (posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0 ||
+      waitpid(child, &status, 0) != child)
     return Error{Code::kInternal, "cannot run '" + arguments[0] + "' to scale"};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return Error{Code::kUnavailable, "scaling '" + options.sweep.perf.model + "' to " + std::to_string(slices) + " slices failed"};
+    return Error{Code::kUnavailable, "scaling '" + options.sweep.perf.model + "' to " +
+                                         std::to_string(slices) + " slices failed"};
   return ok();
 }
 
@@ -80,19 +87,24 @@ class Console final : public SweepObserver {
  public:
   void step(int slices, int64_t batch, size_t before) override {
     clear();
-    printf("%s, batch %lld%s\n", slices > 0 ? (std::to_string(slices) + " slices").c_str() : "the system as it is",
-           static_cast<long long>(batch), before > 0 ? (" (" + std::to_string(before) + " points are there already)").c_str() : "");
+    printf(
+        "%s, batch %lld%s\n",
+        slices > 0 ? (std::to_string(slices) + " slices").c_str() : "the system as it is",
+        static_cast<long long>(batch),
+        before > 0 ? (" (" + std::to_string(before) + " points are there already)").c_str() : "");
     fflush(stdout);
   }
   void progress(const LoadLevel& level, size_t trial, double rate, size_t) override {
     if (!isatty(2)) return;
-    fprintf(stderr, "\r\033[K  %g outstanding, window %zu: %.0f requests/s", level.value, trial, rate);
+    fprintf(stderr, "\r\033[K  %g outstanding, window %zu: %.0f requests/s", level.value, trial,
+            rate);
     drawn_ = true;
   }
   void finished(const PerfRow& row, const PerfResult&) override {
     clear();
-    printf("  %5g outstanding  %9.1f/s  p50 %9.3f ms  p99 %9.3f ms%s%s%s\n", row.level.value, row.inferences_per_second,
-           row.us(50) / 1000, row.us(99) / 1000, row.stable ? "" : "  not stable",
+    printf("  %5g outstanding  %9.1f/s  p50 %9.3f ms  p99 %9.3f ms%s%s%s\n", row.level.value,
+           row.inferences_per_second, row.us(50) / 1000, row.us(99) / 1000,
+           row.stable ? "" : "  not stable",
            row.failed > 0 ? ("  failed: " + errors_text(row.errors)).c_str() : "",
            row.generator_fault.empty() ? "" : "  GENERATOR LIMITED");
     fflush(stdout);
@@ -107,7 +119,8 @@ class Console final : public SweepObserver {
 };
 
 int draw(const Options& options) {
-  const std::string path = options.report.empty() ? options.sweep.folder + "/report.html" : options.report;
+  const std::string path =
+      options.report.empty() ? options.sweep.folder + "/report.html" : options.report;
   ReportInput input;
   input.title = "Corolla sweep";
   Status status = add_measurements(options.sweep.folder, false, input);
@@ -136,8 +149,10 @@ int run(Options& options) {
   if (!batches.ok()) return fail(kUsage, batches.error().what);
   sweep_options.batches.assign(batches->begin(), batches->end());
   double begin = 0, end = 0, step = 1;
-  if (sscanf(options.concurrency.c_str(), "%lf:%lf:%lf", &begin, &end, &step) < 2 || begin < 1 || end < begin || step < 1)
-    return fail(kUsage, "--concurrency '" + options.concurrency + "' is not start:end[:step] with 1 <= start <= end");
+  if (sscanf(options.concurrency.c_str(), "%lf:%lf:%lf", &begin, &end, &step) < 2 || begin < 1 ||
+      end < begin || step < 1)
+    return fail(kUsage, "--concurrency '" + options.concurrency +
+                            "' is not start:end[:step] with 1 <= start <= end");
   sweep_options.concurrency = {begin, end, step};
   sweep_options.notes = machine_notes();
   sweep_options.notes.emplace_back("corolla", COROLLA_VERSION);
@@ -150,7 +165,8 @@ int run(Options& options) {
   const auto whole = sweep(sweep_options, console, interrupt_flag());
   console.clear();
   if (!whole.ok()) {
-    fail(kFailed, whole.error().what + "; the points measured before are kept in " + sweep_options.folder);
+    fail(kFailed,
+         whole.error().what + "; the points measured before are kept in " + sweep_options.folder);
     draw(options);
     return kFailed;
   }
@@ -165,27 +181,40 @@ void add(CLI::App& app, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("sweep", "Measure a fleet over slices, batch sizes and loads");
   sub->add_option("-m,--model", o.sweep.perf.model, "The model")->required();
   sub->add_option("-u,--url", o.urls, "host:port");
-  sub->add_option("-i,--protocol", o.protocol, "http or grpc")->check(CLI::IsMember({"http", "grpc"}))->capture_default_str();
-  sub->add_option("--slices", o.slices, "1:7, 1:7:2 or 1,2,4: scale to each; default: leave the system as it is");
+  sub->add_option("-i,--protocol", o.protocol, "http or grpc")
+      ->check(CLI::IsMember({"http", "grpc"}))
+      ->capture_default_str();
+  sub->add_option("--slices", o.slices,
+                  "1:7, 1:7:2 or 1,2,4: scale to each; default: leave the system as it is");
   sub->add_option("--concurrency", o.concurrency, "start:end[:step]")->capture_default_str();
   sub->add_option("--batch", o.batch, "Batch sizes, as --slices")->capture_default_str();
   sub->add_option("--budget", o.budget_ms, "Milliseconds that p99 should stay within");
-  sub->add_option("--stop-above", o.sweep.stop_above, "End a step after two points whose p99 is so many times the budget");
-  sub->add_option("-p,--measurement-interval", o.window_ms, "Milliseconds a window")->capture_default_str();
-  sub->add_option("-s,--stability-percentage", o.sweep.perf.stability.percentage, "Three windows must agree within this")->capture_default_str();
-  sub->add_option("-r,--max-trials", o.sweep.perf.max_trials, "Windows a point at most")->capture_default_str();
+  sub->add_option("--stop-above", o.sweep.stop_above,
+                  "End a step after two points whose p99 is so many times the budget");
+  sub->add_option("-p,--measurement-interval", o.window_ms, "Milliseconds a window")
+      ->capture_default_str();
+  sub->add_option("-s,--stability-percentage", o.sweep.perf.stability.percentage,
+                  "Three windows must agree within this")
+      ->capture_default_str();
+  sub->add_option("-r,--max-trials", o.sweep.perf.max_trials, "Windows a point at most")
+      ->capture_default_str();
   sub->add_option("--input-data", o.sweep.perf.input.source, "As in `corolla perf`");
-  sub->add_option("--shared-memory", o.shared_memory, "none or system")->check(CLI::IsMember({"none", "system"}));
+  sub->add_option("--shared-memory", o.shared_memory, "none or system")
+      ->check(CLI::IsMember({"none", "system"}));
   sub->add_option("--max-threads", o.sweep.perf.max_threads, "Threads that send");
   sub->add_option("--metrics-url", o.metrics_url, "host:port/metrics, for rows by slice");
-  sub->add_option("--out", o.sweep.folder, "The folder; a sweep that was cut off there goes on")->required();
+  sub->add_option("--out", o.sweep.folder, "The folder; a sweep that was cut off there goes on")
+      ->required();
   sub->add_option("--report", o.report, "The HTML file; default: report.html in the folder");
   sub->add_option("--name", o.sweep.name, "Of the system, for reports that compare");
   sub->add_option("--fleet", o.fleet, "Which fleet to scale")->capture_default_str();
-  sub->add_option("--scale-command", o.scale_command, "Instead of `corolla scale`: a shell command, {} is the number of slices");
+  sub->add_option("--scale-command", o.scale_command,
+                  "Instead of `corolla scale`: a shell command, {} is the number of slices");
   sub->add_option("--note", o.notes, "KEY=TEXT for the manifest: commit, driver, ...");
-  examples(*sub, {{"corolla sweep -m flower --slices 1:7 --concurrency 1:100 --budget 50 --out sweep", "the demo's charts"},
-                  {"corolla report sweep other -o both.html", "compare with another sweep"}});
+  examples(*sub,
+           {{"corolla sweep -m flower --slices 1:7 --concurrency 1:100 --budget 50 --out sweep",
+             "the demo's charts"},
+            {"corolla report sweep other -o both.html", "compare with another sweep"}});
   sub->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 

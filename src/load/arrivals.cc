@@ -8,7 +8,8 @@
 namespace corolla::load {
 namespace {
 
-// xorshift-multiply (splitmix64): the standard library's distributions differ between libraries, schedules may not.
+// xorshift-multiply (splitmix64): the standard library's distributions differ between libraries,
+// schedules may not.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -95,7 +96,8 @@ class TwoState final : public Arrivals {
       }
       at_ = switch_at_;
       bursting_ = !bursting_;
-      switch_at_ += random_.exponential() * to_seconds(bursting_ ? burst_.burst_mean : burst_.calm_mean);
+      switch_at_ +=
+          random_.exponential() * to_seconds(bursting_ ? burst_.burst_mean : burst_.calm_mean);
     }
   }
 
@@ -108,7 +110,8 @@ class TwoState final : public Arrivals {
 
 class Until final : public Arrivals {
  public:
-  Until(std::unique_ptr<Arrivals> inner, Duration length) : inner_(std::move(inner)), length_(length) {}
+  Until(std::unique_ptr<Arrivals> inner, Duration length)
+      : inner_(std::move(inner)), length_(length) {}
   std::optional<Duration> next() override {
     const auto due = inner_->next();
     return due && *due < length_ ? due : std::nullopt;

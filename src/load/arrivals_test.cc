@@ -1,7 +1,6 @@
 #include "load/arrivals.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,7 +44,8 @@ TEST(Arrivals, PoissonHasTheRateAndTheSpreadOfIndependentUsers) {
     squares += gap * gap;
   }
   const double n = static_cast<double>(due.size() - 1), mean = sum / n;
-  EXPECT_NEAR(std::sqrt(squares / n - mean * mean) / mean, 1, 0.02);  // exponential: deviation = mean
+  EXPECT_NEAR(std::sqrt(squares / n - mean * mean) / mean, 1,
+              0.02);  // exponential: deviation = mean
 }
 
 TEST(Arrivals, TheSameSeedGivesTheSameSchedule) {
@@ -66,7 +66,10 @@ TEST(Arrivals, TracesEnd) {
 }
 
 TEST(Arrivals, BurstsHaveTheirMeanRateAndAreBurstier) {
-  const Burst burst{.calm_rate = 100, .burst_rate = 2000, .calm_mean = milliseconds(400), .burst_mean = milliseconds(100)};
+  const Burst burst{.calm_rate = 100,
+                    .burst_rate = 2000,
+                    .calm_mean = milliseconds(400),
+                    .burst_mean = milliseconds(100)};
   EXPECT_NEAR(burst.mean_rate(), 480, 1e-9);
   auto arrivals = make_burst(burst, 3);
   const auto due = take(*arrivals, 400'000);
@@ -123,9 +126,11 @@ TEST_F(TraceFile, ReadsIntervalsInMicroseconds) {
 }
 
 TEST_F(TraceFile, ReadsTimesByTheirColumnAndUnit) {
-  const auto offsets = read_trace(write("model,time_ms,size\nflower,1000,1\nflower,1500.5,2\nflower,1200,1\n"));
+  const auto offsets =
+      read_trace(write("model,time_ms,size\nflower,1000,1\nflower,1500.5,2\nflower,1200,1\n"));
   ASSERT_TRUE(offsets.ok()) << offsets.error().what;
-  EXPECT_EQ(*offsets, (std::vector<Duration>{Duration(0), milliseconds(200), microseconds(500500)}));
+  EXPECT_EQ(*offsets,
+            (std::vector<Duration>{Duration(0), milliseconds(200), microseconds(500500)}));
   const auto bare = read_trace(write("0.25\n0.5\n"));
   ASSERT_TRUE(bare.ok());
   EXPECT_EQ(*bare, (std::vector<Duration>{Duration(0), milliseconds(250)}));

@@ -13,14 +13,17 @@ constexpr double kTail = 0.025;
 Interval middle_95(std::vector<double>& values) {
   std::sort(values.begin(), values.end());
   const auto at = [&](double share) {
-    return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
+    return values[std::min(values.size() - 1,
+                           static_cast<size_t>(share * static_cast<double>(values.size())))];
   };
   return {at(kTail), at(1 - kTail)};
 }
 
-int64_t percentile(const std::vector<int64_t>& values, const std::vector<uint64_t>& counts, uint64_t total, double p) {
+int64_t percentile(const std::vector<int64_t>& values, const std::vector<uint64_t>& counts,
+                   uint64_t total, double p) {
   if (total == 0) return 0;
-  const auto rank = std::min(total - 1, static_cast<uint64_t>(p / 100 * static_cast<double>(total - 1) + 0.5));
+  const auto rank =
+      std::min(total - 1, static_cast<uint64_t>(p / 100 * static_cast<double>(total - 1) + 0.5));
   uint64_t below = 0;
   for (size_t i = 0; i < counts.size(); ++i) {
     below += counts[i];
@@ -42,7 +45,8 @@ Intervals bootstrap(std::span<const Block> blocks, int rounds, uint64_t seed) {
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> sparse(blocks.size());
   for (size_t b = 0; b < blocks.size(); ++b)
     for (const auto& [value, count] : blocks[b].latency.buckets())
-      sparse[b].emplace_back(std::lower_bound(values.begin(), values.end(), value) - values.begin(), count);
+      sparse[b].emplace_back(std::lower_bound(values.begin(), values.end(), value) - values.begin(),
+                             count);
 
   std::mt19937_64 random(seed);
   std::vector<double> throughput, p50, p99;

@@ -1,6 +1,6 @@
-// Confidence intervals from one run, by block bootstrap: requests that follow each other share their fate (a pause hits them all), so not
-// requests but stretches of time are drawn anew.
-// Pure and deterministic.
+// Confidence intervals from one run, by block bootstrap: requests that follow each other share
+// their fate (a pause hits them all), so not requests but stretches of time are drawn anew. Pure
+// and deterministic.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -14,9 +14,9 @@ struct Interval {
   double low = 0, high = 0;
 };
 
-struct Intervals {  // 95 %
-  Interval throughput;     // requests a second
-  Interval p50, p99;       // nanoseconds
+struct Intervals {      // 95 %
+  Interval throughput;  // requests a second
+  Interval p50, p99;    // nanoseconds
 };
 
 // One stretch of time and the latencies that ended in it.

@@ -19,11 +19,13 @@ struct Recipe {
 };
 
 Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options) {
-  ASSIGN_OR_RETURN(const ModelMetadata metadata, session.model_metadata(options.model, options.version));
+  ASSIGN_OR_RETURN(const ModelMetadata metadata,
+                   session.model_metadata(options.model, options.version));
   ASSIGN_OR_RETURN(const ModelConfig config, session.model_config(options.model, options.version));
   if (metadata.inputs.size() != 1 || metadata.outputs.empty())
-    return Error{Code::kUnsupported, "model '" + options.model + "' has " + std::to_string(metadata.inputs.size()) +
-                                         " inputs and " + std::to_string(metadata.outputs.size()) +
+    return Error{Code::kUnsupported, "model '" + options.model + "' has " +
+                                         std::to_string(metadata.inputs.size()) + " inputs and " +
+                                         std::to_string(metadata.outputs.size()) +
                                          " outputs; one picture in and classes out are wanted"};
   const TensorMetadata& input = metadata.inputs.front();
   std::vector<int64_t> inner = input.shape;
@@ -33,7 +35,8 @@ Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options
   // A model without a batch dimension of its own may still have a first dimension of one picture.
   if (!form.ok() && inner.size() == 4 && (inner[0] == 1 || inner[0] == -1))
     form = picture_input(input.dtype, std::span(inner).subspan(1));
-  if (!form.ok()) return Error{form.error().code, "model '" + options.model + "': " + form.error().what};
+  if (!form.ok())
+    return Error{form.error().code, "model '" + options.model + "': " + form.error().what};
   recipe.form = *form;
   wire::InputTensor tensor;
   tensor.name = input.name;
@@ -41,9 +44,11 @@ Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options
   tensor.binary = true;
   tensor.shape = input.shape;
   if (recipe.form.form == PictureForm::kPlanes && tensor.shape.size() >= 3)
-    std::copy_n(std::vector<int64_t>{3, recipe.form.height, recipe.form.width}.begin(), 3, tensor.shape.end() - 3);
+    std::copy_n(std::vector<int64_t>{3, recipe.form.height, recipe.form.width}.begin(), 3,
+                tensor.shape.end() - 3);
   if (recipe.form.form == PictureForm::kPixels && tensor.shape.size() >= 3)
-    std::copy_n(std::vector<int64_t>{recipe.form.height, recipe.form.width, 3}.begin(), 3, tensor.shape.end() - 3);
+    std::copy_n(std::vector<int64_t>{recipe.form.height, recipe.form.width, 3}.begin(), 3,
+                tensor.shape.end() - 3);
   for (int64_t& d : tensor.shape)
     if (d == -1) d = 1;
   recipe.request.model = options.model;
@@ -57,8 +62,8 @@ Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options
   return recipe;
 }
 
-Result<std::vector<Classified>> one_picture(ServerSession& session, const Recipe& recipe, const std::string& path,
-                                            Duration& took) {
+Result<std::vector<Classified>> one_picture(ServerSession& session, const Recipe& recipe,
+                                            const std::string& path, Duration& took) {
   ASSIGN_OR_RETURN(const std::vector<std::byte> file, read_file(path));
   ASSIGN_OR_RETURN(const std::vector<std::byte> tensor, picture_tensor(file, recipe.form));
   wire::InferRequest request = recipe.request;
@@ -66,7 +71,8 @@ Result<std::vector<Classified>> one_picture(ServerSession& session, const Recipe
   const TimePoint begin = now();
   ASSIGN_OR_RETURN(const InferAnswer answer, session.infer(request));
   took = now() - begin;
-  if (answer.outputs.empty()) return Error{Code::kUnavailable, "the server answered without an output"};
+  if (answer.outputs.empty())
+    return Error{Code::kUnavailable, "the server answered without an output"};
   return read_classification(answer.outputs.front());
 }
 
@@ -86,8 +92,10 @@ Result<std::vector<std::string>> all_files(const std::vector<std::string>& paths
 
 }  // namespace
 
-Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths, const ClassifyOptions& options,
-                        const std::function<void(const ClassifiedPicture&)>& each, const std::atomic<bool>& stop) {
+Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths,
+                        const ClassifyOptions& options,
+                        const std::function<void(const ClassifiedPicture&)>& each,
+                        const std::atomic<bool>& stop) {
   ASSIGN_OR_RETURN(const std::vector<std::string> files, all_files(paths));
   ASSIGN_OR_RETURN(const Recipe recipe, recipe_for(session, options));
   std::mutex mutex;
@@ -95,7 +103,8 @@ Result<size_t> classify(ServerSession& session, const std::vector<std::string>& 
   std::vector<std::optional<ClassifiedPicture>> done(files.size());
   std::atomic<size_t> next = 0;
   std::vector<std::thread> threads;
-  const size_t count = std::clamp<size_t>(options.outstanding, 1, std::max<size_t>(1, files.size()));
+  const size_t count =
+      std::clamp<size_t>(options.outstanding, 1, std::max<size_t>(1, files.size()));
   for (size_t t = 0; t < count; ++t)
     threads.emplace_back([&] {
       for (size_t i; (i = next++) < files.size();) {

@@ -25,10 +25,12 @@ struct ClassifiedPicture {
   Duration took{};  // from sending to the answer
 };
 
-// Files and folders (their pictures), in order. `each` is called once a picture, in that order, on the caller's thread, as soon as it and
-// all before it are there. Stops early when `stop` becomes true. Returns how many failed; an Error only when the server or the model
-// cannot be used at all.
-Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths, const ClassifyOptions& options,
-                        const std::function<void(const ClassifiedPicture&)>& each, const std::atomic<bool>& stop);
+// Files and folders (their pictures), in order. `each` is called once a picture, in that order, on
+// the caller's thread, as soon as it and all before it are there. Stops early when `stop` becomes
+// true. Returns how many failed; an Error only when the server or the model cannot be used at all.
+Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths,
+                        const ClassifyOptions& options,
+                        const std::function<void(const ClassifiedPicture&)>& each,
+                        const std::atomic<bool>& stop);
 
 }  // namespace corolla::load

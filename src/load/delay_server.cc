@@ -16,7 +16,8 @@
 namespace corolla::load {
 namespace {
 
-constexpr std::string_view kServer = R"({"name":"delay","version":"1","extensions":["statistics"]})";
+constexpr std::string_view kServer =
+    R"({"name":"delay","version":"1","extensions":["statistics"]})";
 constexpr std::string_view kMetadata =
     R"({"name":"null","versions":["1"],"platform":"none","inputs":[{"name":"input","datatype":"FP32","shape":[-1,4]}],)"
     R"("outputs":[{"name":"output","datatype":"FP32","shape":[-1,2]}]})";
@@ -28,8 +29,8 @@ constexpr std::string_view kOutput =
 
 std::string answer_text(int status, std::string_view body) {
   return "HTTP/1.1 " + std::to_string(status) + (status == 200 ? " OK" : " Error") +
-         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         std::string(body);
+         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ class DelayServer::Listener final : public wire::EventLoop::Watcher {
 
 class DelayServer::Connection final : public wire::EventLoop::Watcher {
  public:
-  Connection(DelayServer& server, Fd fd) : server_(server), stream_(wire::make_plain_stream(std::move(fd))) {}
+  Connection(DelayServer& server, Fd fd)
+      : server_(server), stream_(wire::make_plain_stream(std::move(fd))) {}
   ~Connection() override {
     server_.loop_->cancel(timer_);
     server_.loop_->unwatch(stream_->fd());
@@ -109,7 +111,8 @@ class DelayServer::Connection final : public wire::EventLoop::Watcher {
     if (line_.starts_with("POST")) return say(200, "{}");
     if (path.starts_with("/v2/health")) return say(200, "");
     if (path.starts_with("/v2 ")) return say(200, kServer);
-    if (!path.starts_with("/v2/models/null")) return say(404, R"({"error":"this server has only the model 'null'"})");
+    if (!path.starts_with("/v2/models/null"))
+      return say(404, R"({"error":"this server has only the model 'null'"})");
     if (path.find("/config") != path.npos) return say(200, kConfig);
     if (path.find("/stats") != path.npos) return say(200, statistics());
     return say(200, kMetadata);
@@ -119,9 +122,11 @@ class DelayServer::Connection final : public wire::EventLoop::Watcher {
     const std::string n = std::to_string(server_.served());
     std::string text = R"({"model_stats":[{"name":"null","version":"1","inference_count":)" + n +
                        R"(,"execution_count":)" + n + R"(,"inference_stats":{)";
-    for (const char* key : {"success", "queue", "compute_input", "compute_infer", "compute_output", "fail"}) {
+    for (const char* key :
+         {"success", "queue", "compute_input", "compute_infer", "compute_output", "fail"}) {
       if (text.back() != '{') text += ',';
-      text += std::string("\"") + key + R"(":{"count":)" + (strcmp(key, "fail") == 0 ? "0" : n) + R"(,"ns":0})";
+      text += std::string("\"") + key + R"(":{"count":)" + (strcmp(key, "fail") == 0 ? "0" : n) +
+              R"(,"ns":0})";
     }
     return text + "}}]}";
   }
@@ -211,7 +216,8 @@ Result<std::unique_ptr<DelayServer>> DelayServer::start(DelayServerOptions optio
   any.sin_family = AF_INET;
   any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof any;
-  if (!fd || bind(fd.get(), reinterpret_cast<sockaddr*>(&any), size) != 0 || ::listen(fd.get(), 4096) != 0 ||
+  if (!fd || bind(fd.get(), reinterpret_cast<sockaddr*>(&any), size) != 0 ||
+      ::listen(fd.get(), 4096) != 0 ||
       getsockname(fd.get(), reinterpret_cast<sockaddr*>(&any), &size) != 0)
     return Error{Code::kInternal, std::string("cannot listen on 127.0.0.1: ") + strerror(errno)};
   ASSIGN_OR_RETURN(server->address_,

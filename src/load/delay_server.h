@@ -1,5 +1,6 @@
-// A KServe v2 server over HTTP whose latencies are known: it reads each request and answers it after a delay from a table. The load
-// generator is checked against it, in tests and by `corolla perf --self-check`. Its model is "null": input FP32 [4], output FP32 [2], batch 8.
+// A KServe v2 server over HTTP whose latencies are known: it reads each request and answers it
+// after a delay from a table. The load generator is checked against it, in tests and by `corolla
+// perf --self-check`. Its model is "null": input FP32 [4], output FP32 [2], batch 8.
 //
 // Threads: everything happens on a thread of its own; the functions below may be called from any.
 #pragma once
@@ -21,9 +22,11 @@
 namespace corolla::load {
 
 struct DelayServerOptions {
-  // How long the n-th inference request (from 0) takes, from its last byte to the answer. Called on the server's thread. Empty: no delay.
+  // How long the n-th inference request (from 0) takes, from its last byte to the answer. Called on
+  // the server's thread. Empty: no delay.
   std::function<Duration(uint64_t n)> delay;
-  // Every `freeze_every` the whole server stands still for `freeze_for`, first after one period. 0: never.
+  // Every `freeze_every` the whole server stands still for `freeze_for`, first after one period. 0:
+  // never.
   Duration freeze_every{}, freeze_for{};
   // Every n-th inference request is answered with 503. 0: none.
   uint64_t refuse_every = 0;

@@ -32,7 +32,8 @@ class Generator::Worker final : public wire::CallObserver {
       : options_(options), loop_(std::move(loop)), index_(index) {
     next_call_.resize(options.addresses.size(), index);
     idle_.resize(options.addresses.size());
-    // A thread's connections, and its place in the round over the addresses, do not depend on its neighbours.
+    // A thread's connections, and its place in the round over the addresses, do not depend on its
+    // neighbours.
     next_address_ = index;
     thread_ = std::thread([this] {
       prctl(PR_SET_TIMERSLACK, 1UL);  // 50 us of slack would be our own lateness
@@ -108,7 +109,8 @@ class Generator::Worker final : public wire::CallObserver {
 
   Duration cpu() const {
     timespec used{};
-    if (!clock_ready_.load(std::memory_order_acquire) || clock_gettime(cpu_clock_, &used) != 0) return {};
+    if (!clock_ready_.load(std::memory_order_acquire) || clock_gettime(cpu_clock_, &used) != 0)
+      return {};
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
   }
 
@@ -126,7 +128,8 @@ class Generator::Worker final : public wire::CallObserver {
     sample.send_ns = span_ns(answer.times.send_begin, answer.times.send_end);
     sample.recv_ns = span_ns(answer.times.recv_begin, answer.times.recv_end);
     sample.address = static_cast<uint8_t>(slot.address);
-    if (answer.error) sample.failed = static_cast<uint8_t>(1 + static_cast<int>(answer.error->code));
+    if (answer.error)
+      sample.failed = static_cast<uint8_t>(1 + static_cast<int>(answer.error->code));
     keep(sample, answer.error ? &*answer.error : nullptr);
     const size_t address = slot.address;
     if (options_.protocol == wire::Protocol::kHttp) idle_[address].push_back(slot.connection);
@@ -181,8 +184,9 @@ class Generator::Worker final : public wire::CallObserver {
     --left_;
     const std::optional<size_t> connection = connection_for(address);
     if (!connection) {
-      const Error error{Code::kBusy, "all " + std::to_string(options_.max_connections) +
-                                         " connections are waiting for answers; see --max-connections"};
+      const Error error{Code::kBusy,
+                        "all " + std::to_string(options_.max_connections) +
+                            " connections are waiting for answers; see --max-connections"};
       Sample sample{.due = due, .sent = sent, .done = sent};
       sample.failed = static_cast<uint8_t>(1 + static_cast<int>(error.code));
       sample.address = static_cast<uint8_t>(address);
@@ -294,7 +298,8 @@ Result<std::unique_ptr<Generator>> Generator::start(GeneratorOptions options) {
   std::unique_ptr<Generator> generator(new Generator(std::move(options)));
   for (size_t i = 0; i < generator->options_.threads; ++i) {
     ASSIGN_OR_RETURN(auto loop, wire::EventLoop::create());
-    generator->workers_.push_back(std::make_unique<Worker>(generator->options_, std::move(loop), i));
+    generator->workers_.push_back(
+        std::make_unique<Worker>(generator->options_, std::move(loop), i));
   }
   return generator;
 }

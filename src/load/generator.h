@@ -1,11 +1,11 @@
 // Sends load from its own threads and keeps a Sample of every request.
 //
-// Closed loop: a fixed number of requests is outstanding; each answer is followed by the next request.
-// Open loop: the schedule decides when a request is due, and nothing that the server does can slow it down. Latency is always counted from
-// when the request was DUE, not from when it left.
+// Closed loop: a fixed number of requests is outstanding; each answer is followed by the next
+// request. Open loop: the schedule decides when a request is due, and nothing that the server does
+// can slow it down. Latency is always counted from when the request was DUE, not from when it left.
 //
-// Threads: one controlling thread calls the methods below; the load's own threads are inside. Requests are never copied: every thread
-// sends the same ClientCalls.
+// Threads: one controlling thread calls the methods below; the load's own threads are inside.
+// Requests are never copied: every thread sends the same ClientCalls.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -30,7 +30,8 @@ struct GeneratorOptions {
   // For each address the calls to send, in turn. REQUIRES: as many lists as addresses, none empty.
   std::vector<std::vector<std::shared_ptr<const wire::ClientCall>>> calls;
   size_t threads = 1;
-  size_t max_connections = 4096;  // HTTP, all threads together: a request beyond is an error Sample, never a wait
+  size_t max_connections =
+      4096;  // HTTP, all threads together: a request beyond is an error Sample, never a wait
   std::optional<Duration> timeout;
 };
 
@@ -40,10 +41,12 @@ class Generator {
   static Result<std::unique_ptr<Generator>> start(GeneratorOptions options);
   ~Generator();  // drops what is outstanding
 
-  // Closed loop with `outstanding` requests from now on; 0 stops sending. At most `limit` requests in all.
+  // Closed loop with `outstanding` requests from now on; 0 stops sending. At most `limit` requests
+  // in all.
   void run_closed(size_t outstanding, uint64_t limit = UINT64_MAX);
 
-  // Open loop: `make` is called once a thread and must give the same schedule each time; its offsets count from `start`.
+  // Open loop: `make` is called once a thread and must give the same schedule each time; its
+  // offsets count from `start`.
   using MakeArrivals = std::function<std::unique_ptr<Arrivals>()>;
   void run_open(MakeArrivals make, TimePoint start, uint64_t limit = UINT64_MAX);
 
@@ -55,11 +58,13 @@ class Generator {
   // All samples finished since the last take(), of all threads, in no particular order.
   std::vector<Sample> take();
 
-  uint64_t finished() const;     // requests that have ended so far
-  size_t outstanding() const;    // at this moment
+  uint64_t finished() const;   // requests that have ended so far
+  size_t outstanding() const;  // at this moment
 
   // CPU time used so far by the busiest load thread, and by all of them.
-  struct CpuUse { Duration busiest, sum; };
+  struct CpuUse {
+    Duration busiest, sum;
+  };
   CpuUse cpu() const;
 
   // The most recent error's sentence, if any request has failed.

@@ -85,11 +85,13 @@ TEST(Generator, AddressesAreServedInTurn) {
 }
 
 TEST(Generator, OpenLoopKeepsItsScheduleWhileTheServerStandsStill) {
-  // Frozen for 300 ms after one second: what is due meanwhile waits for the rest of the freeze, and is counted.
+  // Frozen for 300 ms after one second: what is due meanwhile waits for the rest of the freeze, and
+  // is counted.
   auto server = serve({.freeze_every = seconds(1), .freeze_for = milliseconds(300)});
   auto generator = *Generator::start(options_for({server->address()}));
   const TimePoint start = server->started() + milliseconds(500);
-  generator->run_open([] { return make_constant(400); }, start, 400);  // one second, one freeze in its middle
+  generator->run_open([] { return make_constant(400); }, start,
+                      400);  // one second, one freeze in its middle
   ASSERT_TRUE(generator->wait_idle(seconds(20)));
   Histogram found, truth, lateness;
   ASSERT_EQ(server->freezes().size(), 1u);
@@ -124,7 +126,9 @@ TEST(Generator, FindsAnInjectedDistribution) {
   for (uint64_t n = 0; n < kCount; ++n) truth.add(delay(n).count());
   ASSERT_EQ(found.count(), kCount);
   for (const double p : {50.0, 90.0, 99.0})
-    EXPECT_NEAR(static_cast<double>(found.percentile(p)) / static_cast<double>(truth.percentile(p)), 1, 0.10) << p;
+    EXPECT_NEAR(static_cast<double>(found.percentile(p)) / static_cast<double>(truth.percentile(p)),
+                1, 0.10)
+        << p;
 }
 
 TEST(Generator, RefusalsAreCountedAndTheRunGoesOn) {
@@ -134,9 +138,9 @@ TEST(Generator, RefusalsAreCountedAndTheRunGoesOn) {
   ASSERT_TRUE(generator->wait_idle(seconds(20)));
   const auto samples = generator->take();
   ASSERT_EQ(samples.size(), 100u);
-  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }), 75);
-  for (const Sample& s : samples)
-    EXPECT_TRUE(s.ok() || s.code() == Code::kOverloaded);
+  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }),
+            75);
+  for (const Sample& s : samples) EXPECT_TRUE(s.ok() || s.code() == Code::kOverloaded);
   EXPECT_EQ(generator->last_error(), "overloaded, as asked");
 }
 
@@ -147,7 +151,8 @@ TEST(Generator, AServerThatDiesHalfWayLeavesErrorsNotAHang) {
   ASSERT_TRUE(generator->wait_idle(seconds(20)));
   const auto samples = generator->take();
   ASSERT_EQ(samples.size(), 80u);
-  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }), 50);
+  EXPECT_EQ(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.ok(); }),
+            50);
 }
 
 TEST(Generator, TimeoutsAreErrors) {

@@ -8,8 +8,8 @@
 namespace corolla::load {
 namespace {
 
-constexpr int kBits = 11;                          // values below 2^11 have a bucket each
-constexpr int64_t kLargest = int64_t{1} << 51;     // 26 days in nanoseconds
+constexpr int kBits = 11;                       // values below 2^11 have a bucket each
+constexpr int64_t kLargest = int64_t{1} << 51;  // 26 days in nanoseconds
 
 size_t bucket_of(int64_t value) {
   const auto v = static_cast<uint64_t>(value);
@@ -97,8 +97,9 @@ std::string Histogram::hgrm(double unit) const {
       snprintf(line, sizeof line, "%12.3f %2.12f %10llu\n", static_cast<double>(max_) / unit, 1.0,
                static_cast<unsigned long long>(below));
     else
-      snprintf(line, sizeof line, "%12.3f %2.12f %10llu %14.2f\n", static_cast<double>(value) / unit,
-               share, static_cast<unsigned long long>(below), 1 / (1 - share));
+      snprintf(line, sizeof line, "%12.3f %2.12f %10llu %14.2f\n",
+               static_cast<double>(value) / unit, share, static_cast<unsigned long long>(below),
+               1 / (1 - share));
     out += line;
     // Five lines for each halving of what is left, as HdrHistogram's own tables have.
     const double halvings = std::floor(std::log2(1 / std::max(1 - share, 1e-12))) + 1;
@@ -112,7 +113,8 @@ std::string Histogram::hgrm(double unit) const {
   snprintf(line, sizeof line, "#[Max     = %12.3f, Total count    = %12llu]\n",
            static_cast<double>(max_) / unit, static_cast<unsigned long long>(count_));
   out += line;
-  snprintf(line, sizeof line, "#[Buckets = %12zu, SubBuckets     = %12d]\n", all.size(), 1 << kBits);
+  snprintf(line, sizeof line, "#[Buckets = %12zu, SubBuckets     = %12d]\n", all.size(),
+           1 << kBits);
   out += line;
   return out;
 }

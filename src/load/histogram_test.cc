@@ -20,7 +20,8 @@ TEST(Histogram, PercentilesAreWithinABucketOfTheSortedTruth) {
   }
   std::sort(all.begin(), all.end());
   for (const double p : {0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0}) {
-    const auto index = std::min<size_t>(all.size() - 1, static_cast<size_t>(p / 100 * (all.size() - 1) + 0.5));
+    const auto index =
+        std::min<size_t>(all.size() - 1, static_cast<size_t>(p / 100 * (all.size() - 1) + 0.5));
     EXPECT_NEAR(histogram.percentile(p), all[index], all[index] / 1000.0 + 1) << p;
   }
   EXPECT_EQ(histogram.min(), all.front());

@@ -15,7 +15,8 @@ Error broken(const std::string& what) {
 template <class T, class From>
 Status append_number(dom::element element, std::vector<std::byte>& out) {
   From value{};
-  if (element.get(value) != simdjson::SUCCESS) return broken("an element of its data is not a number of its type");
+  if (element.get(value) != simdjson::SUCCESS)
+    return broken("an element of its data is not a number of its type");
   const T typed = static_cast<T>(value);
   const auto* bytes = reinterpret_cast<const std::byte*>(&typed);
   out.insert(out.end(), bytes, bytes + sizeof typed);
@@ -24,7 +25,8 @@ Status append_number(dom::element element, std::vector<std::byte>& out) {
 
 Status append_text(dom::element element, std::vector<std::byte>& out) {
   std::string_view text;
-  if (element.get(text) != simdjson::SUCCESS) return broken("an element of BYTES data is not a string");
+  if (element.get(text) != simdjson::SUCCESS)
+    return broken("an element of BYTES data is not a string");
   const uint32_t size = static_cast<uint32_t>(text.size());
   const auto* length = reinterpret_cast<const std::byte*>(&size);
   out.insert(out.end(), length, length + 4);
@@ -41,20 +43,33 @@ Status append_data(dom::element data, DType dtype, std::vector<std::byte>& out) 
     return ok();
   }
   switch (dtype) {
-    case DType::kFp32: return append_number<float, double>(data, out);
-    case DType::kFp64: return append_number<double, double>(data, out);
-    case DType::kBool: return append_number<bool, bool>(data, out);
-    case DType::kInt8: return append_number<int8_t, int64_t>(data, out);
-    case DType::kInt16: return append_number<int16_t, int64_t>(data, out);
-    case DType::kInt32: return append_number<int32_t, int64_t>(data, out);
-    case DType::kInt64: return append_number<int64_t, int64_t>(data, out);
-    case DType::kUint8: return append_number<uint8_t, uint64_t>(data, out);
-    case DType::kUint16: return append_number<uint16_t, uint64_t>(data, out);
-    case DType::kUint32: return append_number<uint32_t, uint64_t>(data, out);
-    case DType::kUint64: return append_number<uint64_t, uint64_t>(data, out);
-    case DType::kBytes: return append_text(data, out);
+    case DType::kFp32:
+      return append_number<float, double>(data, out);
+    case DType::kFp64:
+      return append_number<double, double>(data, out);
+    case DType::kBool:
+      return append_number<bool, bool>(data, out);
+    case DType::kInt8:
+      return append_number<int8_t, int64_t>(data, out);
+    case DType::kInt16:
+      return append_number<int16_t, int64_t>(data, out);
+    case DType::kInt32:
+      return append_number<int32_t, int64_t>(data, out);
+    case DType::kInt64:
+      return append_number<int64_t, int64_t>(data, out);
+    case DType::kUint8:
+      return append_number<uint8_t, uint64_t>(data, out);
+    case DType::kUint16:
+      return append_number<uint16_t, uint64_t>(data, out);
+    case DType::kUint32:
+      return append_number<uint32_t, uint64_t>(data, out);
+    case DType::kUint64:
+      return append_number<uint64_t, uint64_t>(data, out);
+    case DType::kBytes:
+      return append_text(data, out);
     case DType::kFp16:
-    case DType::kBf16: return broken(std::string(dtype_name(dtype)) + " has no JSON form");
+    case DType::kBf16:
+      return broken(std::string(dtype_name(dtype)) + " has no JSON form");
   }
   return broken("unknown type");
 }
@@ -66,11 +81,12 @@ std::string text_of(dom::element root, std::string_view key) {
 
 }  // namespace
 
-Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body, std::optional<size_t> json_size) {
+Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body,
+                                           std::optional<size_t> json_size) {
   const size_t json_bytes = json_size.value_or(body.size());
   if (json_bytes > body.size())
-    return broken("Inference-Header-Content-Length is " + std::to_string(json_bytes) + ", its body " +
-                  std::to_string(body.size()) + " bytes");
+    return broken("Inference-Header-Content-Length is " + std::to_string(json_bytes) +
+                  ", its body " + std::to_string(body.size()) + " bytes");
   std::span<const std::byte> binary = body.subspan(json_bytes);
   dom::parser parser;
   simdjson::padded_string text(reinterpret_cast<const char*>(body.data()), json_bytes);
@@ -78,7 +94,8 @@ Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body, std:
   dom::array outputs;
   if (parser.parse(text).get(root) != simdjson::SUCCESS) return broken("its JSON does not parse");
   if (root["outputs"].get(outputs) != simdjson::SUCCESS) return broken("it has no outputs");
-  InferAnswer answer{text_of(root, "model_name"), text_of(root, "model_version"), text_of(root, "id"), {}};
+  InferAnswer answer{
+      text_of(root, "model_name"), text_of(root, "model_version"), text_of(root, "id"), {}};
   for (dom::element output : outputs) {
     OutputValue value;
     value.name = text_of(output, "name");
@@ -90,7 +107,8 @@ Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body, std:
     if (output["shape"].get(shape) == simdjson::SUCCESS)
       for (dom::element d : shape) {
         int64_t n = 0;
-        if (d.get(n) != simdjson::SUCCESS) return broken("output '" + value.name + "' has a shape that is no list of numbers");
+        if (d.get(n) != simdjson::SUCCESS)
+          return broken("output '" + value.name + "' has a shape that is no list of numbers");
         value.shape.push_back(n);
       }
     uint64_t size = 0;

@@ -7,6 +7,7 @@
 
 namespace corolla::load {
 
-Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body, std::optional<size_t> json_size);
+Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body,
+                                           std::optional<size_t> json_size);
 
 }  // namespace corolla::load

@@ -20,7 +20,8 @@ std::string shm_json(const wire::ShmPlace& place) {
          (place.offset != 0 ? ",\"shared_memory_offset\":" + std::to_string(place.offset) : "");
 }
 
-std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request, const InferOptions& options) {
+std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request,
+                                            const InferOptions& options) {
   auto call = std::make_shared<wire::ClientCall>();
   call->path = "/v2/models/" + request.model +
                (request.version.empty() ? "" : "/versions/" + request.version) + "/infer";
@@ -34,9 +35,12 @@ std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request, c
   json += ",\"inputs\":[";
   for (const wire::InputTensor& input : request.inputs) {
     if (&input != &request.inputs.front()) json += ',';
-    json += "{\"name\":" + json_string(input.name) + ",\"datatype\":\"" + std::string(dtype_name(input.dtype)) +
-            "\",\"shape\":" + json_array(input.shape) + ",\"parameters\":{" +
-            (input.shm ? shm_json(*input.shm) : "\"binary_data_size\":" + std::to_string(input.bytes.size())) + "}}";
+    json += "{\"name\":" + json_string(input.name) + ",\"datatype\":\"" +
+            std::string(dtype_name(input.dtype)) + "\",\"shape\":" + json_array(input.shape) +
+            ",\"parameters\":{" +
+            (input.shm ? shm_json(*input.shm)
+                       : "\"binary_data_size\":" + std::to_string(input.bytes.size())) +
+            "}}";
   }
   json += "]";
   if (!request.outputs.empty()) {
@@ -45,7 +49,9 @@ std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request, c
       if (&output != &request.outputs.front()) json += ',';
       json += "{\"name\":" + json_string(output.name) + ",\"parameters\":{" +
               (output.shm ? shm_json(*output.shm) : std::string("\"binary_data\":true")) +
-              (output.class_count > 0 ? ",\"classification\":" + std::to_string(output.class_count) : "") + "}}";
+              (output.class_count > 0 ? ",\"classification\":" + std::to_string(output.class_count)
+                                      : "") +
+              "}}";
     }
     json += "]";
   }
@@ -58,10 +64,12 @@ std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request, c
   return call;
 }
 
-void set_shm(google::protobuf::Map<std::string, inference::InferParameter>& parameters, const wire::ShmPlace& place) {
+void set_shm(google::protobuf::Map<std::string, inference::InferParameter>& parameters,
+             const wire::ShmPlace& place) {
   parameters["shared_memory_region"].set_string_param(place.region);
   parameters["shared_memory_byte_size"].set_int64_param(static_cast<int64_t>(place.bytes));
-  if (place.offset != 0) parameters["shared_memory_offset"].set_int64_param(static_cast<int64_t>(place.offset));
+  if (place.offset != 0)
+    parameters["shared_memory_offset"].set_int64_param(static_cast<int64_t>(place.offset));
 }
 
 void put_varint(std::string& out, uint64_t value) {
@@ -69,13 +77,15 @@ void put_varint(std::string& out, uint64_t value) {
   out += static_cast<char>(value);
 }
 
-std::shared_ptr<wire::ClientCall> grpc_call(const wire::InferRequest& request, const InferOptions& options) {
+std::shared_ptr<wire::ClientCall> grpc_call(const wire::InferRequest& request,
+                                            const InferOptions& options) {
   inference::ModelInferRequest message;
   message.set_model_name(request.model);
   message.set_model_version(request.version);
   message.set_id(request.id);
   if (request.timeout_us != 0)
-    (*message.mutable_parameters())["timeout"].set_int64_param(static_cast<int64_t>(request.timeout_us));
+    (*message.mutable_parameters())["timeout"].set_int64_param(
+        static_cast<int64_t>(request.timeout_us));
   for (const wire::InputTensor& input : request.inputs) {
     auto& in = *message.add_inputs();
     in.set_name(input.name);
@@ -86,10 +96,12 @@ std::shared_ptr<wire::ClientCall> grpc_call(const wire::InferRequest& request, c
   for (const wire::WantedOutput& output : request.outputs) {
     auto& out = *message.add_outputs();
     out.set_name(output.name);
-    if (output.class_count > 0) (*out.mutable_parameters())["classification"].set_int64_param(output.class_count);
+    if (output.class_count > 0)
+      (*out.mutable_parameters())["classification"].set_int64_param(output.class_count);
     if (output.shm) set_shm(*out.mutable_parameters(), *output.shm);
   }
-  // The tensors are appended as field 7 without going through the message: they stay where they are.
+  // The tensors are appended as field 7 without going through the message: they stay where they
+  // are.
   std::vector<Piece> pieces;
   std::string front = message.SerializeAsString();
   for (const wire::InputTensor& input : request.inputs) {
@@ -104,7 +116,8 @@ std::shared_ptr<wire::ClientCall> grpc_call(const wire::InferRequest& request, c
   wire::ClientHeaders headers = options.headers;
   for (auto& [name, value] : headers)
     for (char& c : name) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
-  return wire::make_grpc_call("ModelInfer", std::move(pieces), std::move(headers), options.compression);
+  return wire::make_grpc_call("ModelInfer", std::move(pieces), std::move(headers),
+                              options.compression);
 }
 
 Error broken(const std::string& what) {
@@ -144,11 +157,13 @@ Result<InferAnswer> read_grpc(std::span<const std::byte> body) {
   int raw = 0;
   for (const auto& out : message.outputs()) {
     const auto dtype = dtype_from_name(out.datatype());
-    if (!dtype) return broken("output '" + out.name() + "' has the unknown type '" + out.datatype() + "'");
+    if (!dtype)
+      return broken("output '" + out.name() + "' has the unknown type '" + out.datatype() + "'");
     OutputValue value{out.name(), *dtype, {out.shape().begin(), out.shape().end()}, {}};
     if (out.has_contents()) {
       ASSIGN_OR_RETURN(value.bytes, from_contents(out.contents()));
-    } else if (!out.parameters().contains("shared_memory_region") && raw < message.raw_output_contents_size()) {
+    } else if (!out.parameters().contains("shared_memory_region") &&
+               raw < message.raw_output_contents_size()) {
       const std::string& bytes = message.raw_output_contents(raw++);
       const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
       value.bytes.assign(data, data + bytes.size());
@@ -160,10 +175,12 @@ Result<InferAnswer> read_grpc(std::span<const std::byte> body) {
 
 }  // namespace
 
-std::shared_ptr<const wire::ClientCall> make_infer_call(wire::Protocol protocol, const wire::InferRequest& request,
+std::shared_ptr<const wire::ClientCall> make_infer_call(wire::Protocol protocol,
+                                                        const wire::InferRequest& request,
                                                         const InferOptions& options,
                                                         std::shared_ptr<const void> keeps) {
-  auto call = protocol == wire::Protocol::kHttp ? http_call(request, options) : grpc_call(request, options);
+  auto call =
+      protocol == wire::Protocol::kHttp ? http_call(request, options) : grpc_call(request, options);
   call->keeps = std::move(keeps);
   return call;
 }
@@ -175,7 +192,8 @@ Result<InferAnswer> read_infer_answer(wire::Protocol protocol, const wire::Answe
 }
 
 Result<std::vector<Classified>> read_classification(const OutputValue& output) {
-  if (output.dtype != DType::kBytes) return broken("output '" + output.name + "' is no classification");
+  if (output.dtype != DType::kBytes)
+    return broken("output '" + output.name + "' is no classification");
   std::vector<Classified> out;
   std::span<const std::byte> left = output.bytes;
   while (!left.empty()) {
@@ -191,9 +209,11 @@ Result<std::vector<Classified>> read_classification(const OutputValue& output) {
     Classified one;
     if (first == text.npos ||
         std::from_chars(text.data(), text.data() + first, one.score).ec != std::errc() ||
-        std::from_chars(text.data() + first + 1, text.data() + std::min(second, text.size()), one.index).ec !=
-            std::errc())
-      return broken("class text '" + std::string(text.substr(0, 60)) + "' is not value:index:label");
+        std::from_chars(text.data() + first + 1, text.data() + std::min(second, text.size()),
+                        one.index)
+                .ec != std::errc())
+      return broken("class text '" + std::string(text.substr(0, 60)) +
+                    "' is not value:index:label");
     if (second != text.npos) one.label = text.substr(second + 1);
     out.push_back(std::move(one));
   }

@@ -22,11 +22,12 @@ struct InferOptions {
   std::string host;                                                  // HTTP only: the Host header
 };
 
-// Tensor bytes (`InputTensor::bytes`) are borrowed and must outlive the call; pass `keeps` to have the call own their owner. Every input
-// without `shm` travels in binary, and so do the outputs that are asked for.
-std::shared_ptr<const wire::ClientCall> make_infer_call(wire::Protocol protocol, const wire::InferRequest& request,
-                                                        const InferOptions& options,
-                                                        std::shared_ptr<const void> keeps = nullptr);
+// Tensor bytes (`InputTensor::bytes`) are borrowed and must outlive the call; pass `keeps` to have
+// the call own their owner. Every input without `shm` travels in binary, and so do the outputs that
+// are asked for.
+std::shared_ptr<const wire::ClientCall> make_infer_call(
+    wire::Protocol protocol, const wire::InferRequest& request, const InferOptions& options,
+    std::shared_ptr<const void> keeps = nullptr);
 
 struct OutputValue {
   std::string name;

@@ -23,22 +23,26 @@ class Maker {
       : config_(config), options_(options), batched_(config.max_batch_size > 0) {
     for (const TensorMetadata& input : metadata.inputs) {
       const auto& optional = config.optional_inputs;
-      const bool wanted = std::find(optional.begin(), optional.end(), input.name) == optional.end() ||
-                          options.shapes.contains(input.name);
+      const bool wanted =
+          std::find(optional.begin(), optional.end(), input.name) == optional.end() ||
+          options.shapes.contains(input.name);
       if (wanted) inputs_.push_back(input);
     }
   }
 
   Result<Inputs> make() {
-    if (options_.batch < 1) return bad("batch size " + std::to_string(options_.batch) + " is below 1");
+    if (options_.batch < 1)
+      return bad("batch size " + std::to_string(options_.batch) + " is below 1");
     if (batched_ && options_.batch > config_.max_batch_size)
-      return bad("batch size " + std::to_string(options_.batch) + " is above the model's max_batch_size " +
-                 std::to_string(config_.max_batch_size));
+      return bad("batch size " + std::to_string(options_.batch) +
+                 " is above the model's max_batch_size " + std::to_string(config_.max_batch_size));
     if (!batched_ && options_.batch > 1)
-      return bad("the model has no batch dimension (max_batch_size 0), so the batch size must be 1, not " +
-                 std::to_string(options_.batch));
+      return bad(
+          "the model has no batch dimension (max_batch_size 0), so the batch size must be 1, not " +
+          std::to_string(options_.batch));
     for (const auto& [name, shape] : options_.shapes)
-      if (std::none_of(inputs_.begin(), inputs_.end(), [&](auto& input) { return input.name == name; }))
+      if (std::none_of(inputs_.begin(), inputs_.end(),
+                       [&](auto& input) { return input.name == name; }))
         return bad("--shape names '" + name + "', which is no input of the model");
     namespace fs = std::filesystem;
     std::error_code error;
@@ -46,8 +50,9 @@ class Maker {
     if (source.empty() || source == "random" || source == "zero") {
       RETURN_IF_ERROR(filled(source == "zero"));
     } else if (fs::is_directory(source, error)) {
-      const bool named = std::all_of(inputs_.begin(), inputs_.end(),
-                                     [&](auto& input) { return fs::is_regular_file(fs::path(source) / input.name, error); });
+      const bool named = std::all_of(inputs_.begin(), inputs_.end(), [&](auto& input) {
+        return fs::is_regular_file(fs::path(source) / input.name, error);
+      });
       RETURN_IF_ERROR(named ? files() : pictures());
     } else {
       RETURN_IF_ERROR(json());
@@ -71,18 +76,19 @@ class Maker {
     const auto given = options_.shapes.find(input.name);
     if (given != options_.shapes.end()) {
       if (given->second.size() != shape.size())
-        return bad("--shape gives input '" + input.name + "' " + std::to_string(given->second.size()) +
-                   " dimensions; the model has " + std::to_string(shape.size()) + ": " + shape_text(shape));
+        return bad("--shape gives input '" + input.name + "' " +
+                   std::to_string(given->second.size()) + " dimensions; the model has " +
+                   std::to_string(shape.size()) + ": " + shape_text(shape));
       for (size_t i = 0; i < shape.size(); ++i) {
         if (shape[i] != -1 && shape[i] != given->second[i])
-          return bad("--shape gives input '" + input.name + "' " + shape_text(given->second) + "; the model wants " +
-                     shape_text(shape));
+          return bad("--shape gives input '" + input.name + "' " + shape_text(given->second) +
+                     "; the model wants " + shape_text(shape));
       }
       shape = given->second;
     }
     if (std::find(shape.begin(), shape.end(), -1) != shape.end())
-      return bad("input '" + input.name + "' has the variable shape " + shape_text(shape) + ": give --shape " +
-                 input.name + ":...");
+      return bad("input '" + input.name + "' has the variable shape " + shape_text(shape) +
+                 ": give --shape " + input.name + ":...");
     return shape;
   }
 
@@ -91,7 +97,8 @@ class Maker {
     return shape;
   }
 
-  // The bytes' place in the storage travels in binary_size until all are made, since the storage still moves.
+  // The bytes' place in the storage travels in binary_size until all are made, since the storage
+  // still moves.
   wire::InputTensor tensor(const TensorMetadata& input, std::vector<int64_t> inner, Bytes bytes) {
     wire::InputTensor out;
     out.name = input.name;
@@ -122,7 +129,8 @@ class Maker {
         for (int64_t i = 0; i < elements; ++i) {
           std::string text = options_.string_data;
           if (text.empty() && !zero)
-            while (text.size() < options_.string_length) text += static_cast<char>('a' + random() % 26);
+            while (text.size() < options_.string_length)
+              text += static_cast<char>('a' + random() % 26);
           const uint32_t size = static_cast<uint32_t>(text.size());
           const auto* length = reinterpret_cast<const std::byte*>(&size);
           row.insert(row.end(), length, length + 4);
@@ -200,11 +208,13 @@ class Maker {
   Status pictures() {
     ASSIGN_OR_RETURN(const std::vector<std::string> paths, find_pictures(options_.source));
     if (inputs_.size() != 1)
-      return bad("a folder of pictures needs a model with one input; this one has " + std::to_string(inputs_.size()));
+      return bad("a folder of pictures needs a model with one input; this one has " +
+                 std::to_string(inputs_.size()));
     const TensorMetadata& input = inputs_.front();
     std::vector<int64_t> inner = input.shape;
     if (batched_ && !inner.empty()) inner.erase(inner.begin());
-    if (const auto given = options_.shapes.find(input.name); given != options_.shapes.end()) inner = given->second;
+    if (const auto given = options_.shapes.find(input.name); given != options_.shapes.end())
+      inner = given->second;
     ASSIGN_OR_RETURN(const PictureInput form, picture_input(input.dtype, inner));
     std::vector<int64_t> shape = {1};
     if (form.form == PictureForm::kPlanes) shape = {3, form.height, form.width};
@@ -242,19 +252,21 @@ class Maker {
         for (int64_t b = 0; b < options_.batch; ++b) {
           const size_t row = (i * options_.batch + b) % data.size();
           const JsonTensor& given = data[row][k];
-          const std::string where = options_.source + ": entry " + std::to_string(row) + ", input '" + inputs_[k].name + "'";
+          const std::string where = options_.source + ": entry " + std::to_string(row) +
+                                    ", input '" + inputs_[k].name + "'";
           std::vector<int64_t> its = given.shape.value_or(std::vector<int64_t>());
           if (!given.shape) {
             ASSIGN_OR_RETURN(its, inner_shape(inputs_[k]));
           }
           if (b > 0 && its != shape)
-            return bad(where + " has shape " + shape_text(its) + ", others of its batch " + shape_text(shape));
+            return bad(where + " has shape " + shape_text(its) + ", others of its batch " +
+                       shape_text(shape));
           shape = its;
           if (inputs_[k].dtype != DType::kBytes) {
             ASSIGN_OR_RETURN(const int64_t bytes, byte_count(inputs_[k].dtype, its));
             if (static_cast<int64_t>(given.bytes.size()) != bytes)
-              return bad(where + " has " + std::to_string(given.bytes.size()) + " bytes; shape " + shape_text(its) +
-                         " takes " + std::to_string(bytes));
+              return bad(where + " has " + std::to_string(given.bytes.size()) + " bytes; shape " +
+                         shape_text(its) + " takes " + std::to_string(bytes));
           }
           all.insert(all.end(), given.bytes.begin(), given.bytes.end());
         }
@@ -285,7 +297,8 @@ size_t Inputs::bytes_per_request() const {
   return most;
 }
 
-Result<Inputs> make_inputs(const ModelMetadata& metadata, const ModelConfig& config, const InputOptions& options) {
+Result<Inputs> make_inputs(const ModelMetadata& metadata, const ModelConfig& config,
+                           const InputOptions& options) {
   return Maker(metadata, config, options).make();
 }
 
@@ -305,7 +318,8 @@ Result<std::pair<std::string, std::vector<int64_t>>> parse_shape(std::string_vie
     shape.push_back(n);
   }
   if (colon == text.npos || colon == 0 || shape.empty())
-    return bad("--shape '" + std::string(text) + "' is not NAME:SIZE,SIZE,... with sizes of at least 1");
+    return bad("--shape '" + std::string(text) +
+               "' is not NAME:SIZE,SIZE,... with sizes of at least 1");
   return std::pair(std::string(text.substr(0, colon)), std::move(shape));
 }
 

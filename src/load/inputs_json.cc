@@ -10,7 +10,8 @@ namespace dom = simdjson::dom;
 
 class Reader {
  public:
-  Reader(const std::string& path, const std::vector<TensorMetadata>& inputs) : path_(path), inputs_(inputs) {}
+  Reader(const std::string& path, const std::vector<TensorMetadata>& inputs)
+      : path_(path), inputs_(inputs) {}
 
   Result<std::vector<std::vector<JsonTensor>>> read(std::span<const std::byte> text) {
     dom::parser parser;
@@ -46,7 +47,8 @@ class Reader {
       if (index == inputs_.size())
         return bad(where + " names '" + std::string(key) + "', which is no input of the model");
       Status status = read_tensor(value, inputs_[index], tensors[index]);
-      if (!status.ok()) return bad(where + ", input '" + inputs_[index].name + "': " + status.error().what);
+      if (!status.ok())
+        return bad(where + ", input '" + inputs_[index].name + "': " + status.error().what);
     }
     steps_.push_back(std::move(tensors));
     return ok();
@@ -60,14 +62,17 @@ class Reader {
       tensor.shape.emplace();
       for (dom::element d : shape) {
         int64_t n = 0;
-        if (d.get(n) != simdjson::SUCCESS || n < 0) return wrong("its shape is not a list of sizes");
+        if (d.get(n) != simdjson::SUCCESS || n < 0)
+          return wrong("its shape is not a list of sizes");
         tensor.shape->push_back(n);
       }
     }
     std::string_view base64;
-    if (object["b64"].get(base64) == simdjson::SUCCESS) return decode(base64, input.dtype, tensor.bytes);
+    if (object["b64"].get(base64) == simdjson::SUCCESS)
+      return decode(base64, input.dtype, tensor.bytes);
     dom::element content;
-    if (object["content"].get(content) != simdjson::SUCCESS) return wrong("it has neither \"content\" nor \"b64\"");
+    if (object["content"].get(content) != simdjson::SUCCESS)
+      return wrong("it has neither \"content\" nor \"b64\"");
     return append(content, input.dtype, tensor.bytes);
   }
 
@@ -109,14 +114,33 @@ class Reader {
       return wrong("an element is not a number");
     }
     switch (dtype) {
-      case DType::kFp32: put(static_cast<float>(number), out); break;
-      case DType::kFp64: put(number, out); break;
-      case DType::kBool: case DType::kInt8: case DType::kUint8: put(static_cast<uint8_t>(integer), out); break;
-      case DType::kInt16: case DType::kUint16: put(static_cast<uint16_t>(integer), out); break;
-      case DType::kInt32: case DType::kUint32: put(static_cast<uint32_t>(integer), out); break;
-      case DType::kInt64: put(integer, out); break;
-      case DType::kUint64: put(natural, out); break;
-      default: return wrong(std::string(dtype_name(dtype)) + " can only be given as \"b64\"");
+      case DType::kFp32:
+        put(static_cast<float>(number), out);
+        break;
+      case DType::kFp64:
+        put(number, out);
+        break;
+      case DType::kBool:
+      case DType::kInt8:
+      case DType::kUint8:
+        put(static_cast<uint8_t>(integer), out);
+        break;
+      case DType::kInt16:
+      case DType::kUint16:
+        put(static_cast<uint16_t>(integer), out);
+        break;
+      case DType::kInt32:
+      case DType::kUint32:
+        put(static_cast<uint32_t>(integer), out);
+        break;
+      case DType::kInt64:
+        put(integer, out);
+        break;
+      case DType::kUint64:
+        put(natural, out);
+        break;
+      default:
+        return wrong(std::string(dtype_name(dtype)) + " can only be given as \"b64\"");
     }
     return ok();
   }
@@ -165,8 +189,9 @@ class Reader {
 
 }  // namespace
 
-Result<std::vector<std::vector<JsonTensor>>> read_json_inputs(std::span<const std::byte> text, const std::string& path,
-                                                              const std::vector<TensorMetadata>& inputs) {
+Result<std::vector<std::vector<JsonTensor>>> read_json_inputs(
+    std::span<const std::byte> text, const std::string& path,
+    const std::vector<TensorMetadata>& inputs) {
   return Reader(path, inputs).read(text);
 }
 

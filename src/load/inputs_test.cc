@@ -75,7 +75,9 @@ TEST_F(InputsTest, WrongBatchesAndShapesAreOneSentence) {
 }
 
 TEST_F(InputsTest, JsonStepsFollowEachOther) {
-  const std::string path = write("in.json", R"({"data":[{"input":[1,2,3,4]},{"input":{"content":[[5,6],[7,8]],"shape":[2,2]}}]})");
+  const std::string path =
+      write("in.json",
+            R"({"data":[{"input":[1,2,3,4]},{"input":{"content":[[5,6],[7,8]],"shape":[2,2]}}]})");
   const auto one = make(path);
   ASSERT_TRUE(one.ok()) << one.error().what;
   ASSERT_EQ(one->steps.size(), 2u);
@@ -87,7 +89,8 @@ TEST_F(InputsTest, JsonStepsFollowEachOther) {
 
 TEST_F(InputsTest, JsonCarriesTextAndBase64) {
   metadata_.inputs = {{"input", DType::kBytes, {-1, 2}}};
-  const auto made = make(write("in.json", R"({"data":[{"input":["ab",""]},{"input":{"b64":"aGk="},"x":1}]})"));
+  const auto made =
+      make(write("in.json", R"({"data":[{"input":["ab",""]},{"input":{"b64":"aGk="},"x":1}]})"));
   EXPECT_NE(made.error().what.find("'x'"), std::string::npos);
   const auto good = make(write("in.json", R"({"data":[{"input":["ab",""]}]})"));
   ASSERT_TRUE(good.ok()) << good.error().what;
@@ -100,8 +103,9 @@ TEST_F(InputsTest, JsonCarriesTextAndBase64) {
 }
 
 TEST_F(InputsTest, BrokenJsonIsOneSentence) {
-  for (const char* text : {"", "{", "[]", "{}", R"({"data":[]})", R"({"data":[5]})", R"({"data":[{"input":[1,2,3]}]})",
-                           R"({"data":[{"input":["x"]}]})", R"({"data":[{"input":{"content":[1,2,3,4],"shape":[-1]}}]})",
+  for (const char* text : {"", "{", "[]", "{}", R"({"data":[]})", R"({"data":[5]})",
+                           R"({"data":[{"input":[1,2,3]}]})", R"({"data":[{"input":["x"]}]})",
+                           R"({"data":[{"input":{"content":[1,2,3,4],"shape":[-1]}}]})",
                            R"({"data":[{"input":{"b64":"!"}}]})", R"({"data":[{"other":[1]}]})"}) {
     const auto made = make(write("in.json", text));
     ASSERT_FALSE(made.ok()) << text;
@@ -126,7 +130,8 @@ TEST_F(InputsTest, AnEmptyFolderIsOneSentence) {
 TEST(ParseShape, TakesWhatPerfClientTakes) {
   EXPECT_EQ(parse_shape("in:3,224,224")->second, (std::vector<int64_t>{3, 224, 224}));
   EXPECT_EQ(parse_shape("a:b:1")->first, "a:b");
-  for (const char* text : {"", "in", "in:", ":1", "in:x", "in:0", "in:1,,2"}) EXPECT_FALSE(parse_shape(text).ok()) << text;
+  for (const char* text : {"", "in", "in:", ":1", "in:x", "in:0", "in:1,,2"})
+    EXPECT_FALSE(parse_shape(text).ok()) << text;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Ctrl-C as a question: the first SIGINT or SIGTERM asks a measurement to finish what it has; the second ends the process as usual.
+// Ctrl-C as a question: the first SIGINT or SIGTERM asks a measurement to finish what it has; the
+// second ends the process as usual.
 #pragma once
 #include <atomic>
 

@@ -24,7 +24,8 @@ Result<std::vector<TensorMetadata>> tensors(const List& list) {
   for (const auto& t : list) {
     const auto dtype = dtype_from_name(t.datatype());
     if (!dtype)
-      return Error{Code::kUnavailable, "tensor '" + t.name() + "' has the unknown type '" + t.datatype() + "'"};
+      return Error{Code::kUnavailable,
+                   "tensor '" + t.name() + "' has the unknown type '" + t.datatype() + "'"};
     out.push_back({t.name(), *dtype, {t.shape().begin(), t.shape().end()}});
   }
   return out;
@@ -35,7 +36,8 @@ Result<std::vector<TensorMetadata>> tensors(const List& list) {
 // Connections, made as they are needed: one for gRPC, one for each HTTP call in flight.
 class KserveClient::Pool final : public wire::CallObserver {
  public:
-  Pool(wire::EventLoop& loop, const wire::ClientAddress& address) : loop_(loop), address_(address) {}
+  Pool(wire::EventLoop& loop, const wire::ClientAddress& address)
+      : loop_(loop), address_(address) {}
 
   void send(bool http, std::shared_ptr<const wire::ClientCall> call, Duration timeout,
             std::function<void(const Answer&)> done) {
@@ -78,7 +80,8 @@ KserveClient::KserveClient(wire::EventLoop& loop, Protocol protocol, wire::Clien
 
 KserveClient::~KserveClient() = default;
 
-void KserveClient::send(std::shared_ptr<const wire::ClientCall> call, std::function<void(const Answer&)> done) {
+void KserveClient::send(std::shared_ptr<const wire::ClientCall> call,
+                        std::function<void(const Answer&)> done) {
   pool_->send(protocol_ == Protocol::kHttp, std::move(call), timeout_, std::move(done));
 }
 
@@ -99,14 +102,15 @@ void KserveClient::grpc(std::string_view method, const Request& request,
   std::vector<wire::Piece> pieces;
   pieces.emplace_back(request.SerializeAsString());
   auto call = wire::make_grpc_call(method, std::move(pieces), headers_);
-  pool_->send(false, std::move(call), timeout_,
-              [done = std::move(done), name = std::string(method)](const Answer& answer) {
-                if (answer.error) return done(*answer.error);
-                Response response;
-                if (!response.ParseFromArray(answer.body.data(), static_cast<int>(answer.body.size())))
-                  return done(Error{Code::kUnavailable, "the answer to " + name + " is not its message"});
-                done(std::move(response));
-              });
+  pool_->send(
+      false, std::move(call), timeout_,
+      [done = std::move(done), name = std::string(method)](const Answer& answer) {
+        if (answer.error) return done(*answer.error);
+        Response response;
+        if (!response.ParseFromArray(answer.body.data(), static_cast<int>(answer.body.size())))
+          return done(Error{Code::kUnavailable, "the answer to " + name + " is not its message"});
+        done(std::move(response));
+      });
 }
 
 void KserveClient::get(const std::string& path, Callback<std::string> done) {
@@ -125,7 +129,8 @@ void KserveClient::server_metadata(Callback<ServerMetadata> done) {
       "ServerMetadata", inference::ServerMetadataRequest(),
       [done = std::move(done)](Result<inference::ServerMetadataResponse> r) {
         if (!r.ok()) return done(r.error());
-        done(ServerMetadata{r->name(), r->version(), {r->extensions().begin(), r->extensions().end()}});
+        done(ServerMetadata{
+            r->name(), r->version(), {r->extensions().begin(), r->extensions().end()}});
       });
 }
 
@@ -135,26 +140,30 @@ void KserveClient::server_ready(Callback<bool> done) {
       if (answer.http_status == 0 && answer.error) return done(*answer.error);
       done(answer.ok());
     });
-  grpc<inference::ServerReadyResponse>("ServerReady", inference::ServerReadyRequest(),
-                                       [done = std::move(done)](Result<inference::ServerReadyResponse> r) {
-                                         if (!r.ok()) return done(r.error());
-                                         done(r->ready());
-                                       });
+  grpc<inference::ServerReadyResponse>(
+      "ServerReady", inference::ServerReadyRequest(),
+      [done = std::move(done)](Result<inference::ServerReadyResponse> r) {
+        if (!r.ok()) return done(r.error());
+        done(r->ready());
+      });
 }
 
 void KserveClient::model_metadata(const std::string& model, const std::string& version,
                                   Callback<ModelMetadata> done) {
   if (protocol_ == Protocol::kHttp)
-    return http("GET", model_path(model, version), "", [done = std::move(done)](const Answer& answer) {
-      answer.error ? done(*answer.error) : done(read_model_metadata(answer.body));
-    });
+    return http("GET", model_path(model, version), "",
+                [done = std::move(done)](const Answer& answer) {
+                  answer.error ? done(*answer.error) : done(read_model_metadata(answer.body));
+                });
   inference::ModelMetadataRequest request;
   request.set_name(model);
   request.set_version(version);
   grpc<inference::ModelMetadataResponse>(
-      "ModelMetadata", request, [done = std::move(done)](Result<inference::ModelMetadataResponse> r) {
+      "ModelMetadata", request,
+      [done = std::move(done)](Result<inference::ModelMetadataResponse> r) {
         if (!r.ok()) return done(r.error());
-        ModelMetadata metadata{r->name(), r->platform(), {r->versions().begin(), r->versions().end()}, {}, {}};
+        ModelMetadata metadata{
+            r->name(), r->platform(), {r->versions().begin(), r->versions().end()}, {}, {}};
         auto inputs = tensors(r->inputs()), outputs = tensors(r->outputs());
         if (!inputs.ok()) return done(inputs.error());
         if (!outputs.ok()) return done(outputs.error());
@@ -164,11 +173,13 @@ void KserveClient::model_metadata(const std::string& model, const std::string& v
       });
 }
 
-void KserveClient::model_config(const std::string& model, const std::string& version, Callback<ModelConfig> done) {
+void KserveClient::model_config(const std::string& model, const std::string& version,
+                                Callback<ModelConfig> done) {
   if (protocol_ == Protocol::kHttp)
-    return http("GET", model_path(model, version) + "/config", "", [done = std::move(done)](const Answer& answer) {
-      answer.error ? done(*answer.error) : done(read_model_config(answer.body));
-    });
+    return http("GET", model_path(model, version) + "/config", "",
+                [done = std::move(done)](const Answer& answer) {
+                  answer.error ? done(*answer.error) : done(read_model_config(answer.body));
+                });
   inference::ModelConfigRequest request;
   request.set_name(model);
   request.set_version(version);
@@ -189,22 +200,24 @@ void KserveClient::model_config(const std::string& model, const std::string& ver
 void KserveClient::statistics(const std::string& model, const std::string& version,
                               Callback<std::vector<ModelStatistics>> done) {
   if (protocol_ == Protocol::kHttp)
-    return http("GET", model.empty() ? "/v2/models/stats" : model_path(model, version) + "/stats", "",
-                [done = std::move(done)](const Answer& answer) {
+    return http("GET", model.empty() ? "/v2/models/stats" : model_path(model, version) + "/stats",
+                "", [done = std::move(done)](const Answer& answer) {
                   answer.error ? done(*answer.error) : done(read_statistics(answer.body));
                 });
   inference::ModelStatisticsRequest request;
   request.set_name(model);
   request.set_version(version);
   grpc<inference::ModelStatisticsResponse>(
-      "ModelStatistics", request, [done = std::move(done)](Result<inference::ModelStatisticsResponse> r) {
+      "ModelStatistics", request,
+      [done = std::move(done)](Result<inference::ModelStatisticsResponse> r) {
         if (!r.ok()) return done(r.error());
         std::vector<ModelStatistics> out;
         for (const auto& m : r->model_stats()) {
           const auto& s = m.inference_stats();
-          out.push_back({m.version(), m.inference_count(), m.execution_count(), counted(s.success()),
-                         counted(s.fail()), counted(s.queue()), counted(s.compute_input()),
-                         counted(s.compute_infer()), counted(s.compute_output())});
+          out.push_back({m.version(), m.inference_count(), m.execution_count(),
+                         counted(s.success()), counted(s.fail()), counted(s.queue()),
+                         counted(s.compute_input()), counted(s.compute_infer()),
+                         counted(s.compute_output())});
         }
         done(std::move(out));
       });
@@ -215,15 +228,20 @@ void KserveClient::infer(const wire::InferRequest& request, Callback<InferAnswer
   options.headers = headers_;
   options.host = address_.text;
   send(make_infer_call(protocol_, request, options),
-       [protocol = protocol_, done = std::move(done)](const Answer& answer) { done(read_infer_answer(protocol, answer)); });
+       [protocol = protocol_, done = std::move(done)](const Answer& answer) {
+         done(read_infer_answer(protocol, answer));
+       });
 }
 
-void KserveClient::register_shared_memory(const std::string& region, const std::string& key, uint64_t bytes,
-                                          Callback<Ok> done) {
+void KserveClient::register_shared_memory(const std::string& region, const std::string& key,
+                                          uint64_t bytes, Callback<Ok> done) {
   if (protocol_ == Protocol::kHttp)
     return http("POST", "/v2/systemsharedmemory/region/" + region + "/register",
-                "{\"key\":" + json_string(key) + ",\"offset\":0,\"byte_size\":" + std::to_string(bytes) + "}",
-                [done = std::move(done)](const Answer& answer) { answer.error ? done(*answer.error) : done(Ok{}); });
+                "{\"key\":" + json_string(key) +
+                    ",\"offset\":0,\"byte_size\":" + std::to_string(bytes) + "}",
+                [done = std::move(done)](const Answer& answer) {
+                  answer.error ? done(*answer.error) : done(Ok{});
+                });
   inference::SystemSharedMemoryRegisterRequest request;
   request.set_name(region);
   request.set_key(key);
@@ -238,7 +256,9 @@ void KserveClient::register_shared_memory(const std::string& region, const std::
 void KserveClient::unregister_shared_memory(const std::string& region, Callback<Ok> done) {
   if (protocol_ == Protocol::kHttp)
     return http("POST", "/v2/systemsharedmemory/region/" + region + "/unregister", "",
-                [done = std::move(done)](const Answer& answer) { answer.error ? done(*answer.error) : done(Ok{}); });
+                [done = std::move(done)](const Answer& answer) {
+                  answer.error ? done(*answer.error) : done(Ok{});
+                });
   inference::SystemSharedMemoryUnregisterRequest request;
   request.set_name(region);
   grpc<inference::SystemSharedMemoryUnregisterResponse>(

@@ -1,7 +1,8 @@
 // A client of any KServe v2 / Triton server, over HTTP or gRPC: everything but the load itself.
 //
-// Asynchronous: each call returns at once, and its callback runs exactly once, on the client's loop, never inside the call. Threads: the
-// loop's only. For programs without a loop of their own there is ServerSession (server_session.h).
+// Asynchronous: each call returns at once, and its callback runs exactly once, on the client's
+// loop, never inside the call. Threads: the loop's only. For programs without a loop of their own
+// there is ServerSession (server_session.h).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -28,7 +29,8 @@ struct ServerMetadata {
 struct TensorMetadata {
   std::string name;
   DType dtype = DType::kFp32;
-  std::vector<int64_t> shape;  // -1: any size; the batch dimension comes first when the model batches
+  std::vector<int64_t>
+      shape;  // -1: any size; the batch dimension comes first when the model batches
 };
 
 struct ModelMetadata {
@@ -70,21 +72,26 @@ class KserveClient {
   void set_timeout(Duration timeout) { timeout_ = timeout; }
 
   void server_metadata(Callback<ServerMetadata> done);
-  void model_metadata(const std::string& model, const std::string& version, Callback<ModelMetadata> done);
-  void model_config(const std::string& model, const std::string& version, Callback<ModelConfig> done);
+  void model_metadata(const std::string& model, const std::string& version,
+                      Callback<ModelMetadata> done);
+  void model_config(const std::string& model, const std::string& version,
+                    Callback<ModelConfig> done);
   // All versions that the server reports. `model` may be empty: all models.
-  void statistics(const std::string& model, const std::string& version, Callback<std::vector<ModelStatistics>> done);
+  void statistics(const std::string& model, const std::string& version,
+                  Callback<std::vector<ModelStatistics>> done);
   void server_ready(Callback<bool> done);
 
   // `request.inputs[].bytes` must stay valid until the callback.
   void infer(const wire::InferRequest& request, Callback<InferAnswer> done);
 
   // System shared memory: `key` is the name for shm_open.
-  void register_shared_memory(const std::string& region, const std::string& key, uint64_t bytes, Callback<Ok> done);
+  void register_shared_memory(const std::string& region, const std::string& key, uint64_t bytes,
+                              Callback<Ok> done);
   void unregister_shared_memory(const std::string& region, Callback<Ok> done);
 
   // Sends a call made elsewhere. `done` gets the raw answer, valid during the callback.
-  void send(std::shared_ptr<const wire::ClientCall> call, std::function<void(const wire::Answer&)> done);
+  void send(std::shared_ptr<const wire::ClientCall> call,
+            std::function<void(const wire::Answer&)> done);
   // HTTP GET of any path, whatever the protocol of the client: "/metrics".
   void get(const std::string& path, Callback<std::string> done);
 
@@ -93,7 +100,8 @@ class KserveClient {
   void http(const std::string& method, const std::string& path, std::string body,
             std::function<void(const wire::Answer&)> done);
   template <class Response, class Request>
-  void grpc(std::string_view method, const Request& request, std::function<void(Result<Response>)> done);
+  void grpc(std::string_view method, const Request& request,
+            std::function<void(Result<Response>)> done);
 
   wire::EventLoop& loop_;
   wire::Protocol protocol_;

@@ -7,7 +7,9 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-Error broken(const std::string& what) { return {Code::kUnavailable, "the server's answer is broken: " + what}; }
+Error broken(const std::string& what) {
+  return {Code::kUnavailable, "the server's answer is broken: " + what};
+}
 
 // A document and the parser that owns it.
 struct Document {
@@ -19,8 +21,8 @@ struct Document {
 Status parse(std::span<const std::byte> json, Document& document) {
   document.text = simdjson::padded_string(reinterpret_cast<const char*>(json.data()), json.size());
   if (document.parser.parse(document.text).get(document.root) != simdjson::SUCCESS)
-    return broken("it is not JSON: '" +
-                  std::string(std::string_view(document.text).substr(0, 60)) + "'");
+    return broken("it is not JSON: '" + std::string(std::string_view(document.text).substr(0, 60)) +
+                  "'");
   return ok();
 }
 
@@ -37,7 +39,8 @@ T number_of(dom::element root, std::string_view key) {
   if (root[key].get(element) != simdjson::SUCCESS) return value;
   if (element.get(value) == simdjson::SUCCESS) return value;
   std::string_view text;
-  if (element.get(text) == simdjson::SUCCESS) value = static_cast<T>(std::strtoll(std::string(text).c_str(), nullptr, 10));
+  if (element.get(text) == simdjson::SUCCESS)
+    value = static_cast<T>(std::strtoll(std::string(text).c_str(), nullptr, 10));
   return value;
 }
 
@@ -48,7 +51,8 @@ bool flag_of(dom::element root, std::string_view key) {
 
 Result<std::vector<TensorMetadata>> tensors(dom::element root, std::string_view key) {
   dom::array array;
-  if (root[key].get(array) != simdjson::SUCCESS) return broken("the model's metadata has no '" + std::string(key) + "'");
+  if (root[key].get(array) != simdjson::SUCCESS)
+    return broken("the model's metadata has no '" + std::string(key) + "'");
   std::vector<TensorMetadata> out;
   for (dom::element element : array) {
     TensorMetadata tensor;
@@ -58,11 +62,13 @@ Result<std::vector<TensorMetadata>> tensors(dom::element root, std::string_view 
     if (!dtype) return broken("tensor '" + tensor.name + "' has the unknown type '" + type + "'");
     tensor.dtype = *dtype;
     dom::array shape;
-    if (element["shape"].get(shape) != simdjson::SUCCESS) return broken("tensor '" + tensor.name + "' has no shape");
+    if (element["shape"].get(shape) != simdjson::SUCCESS)
+      return broken("tensor '" + tensor.name + "' has no shape");
     for (dom::element d : shape) {
       int64_t n = 0;
       std::string_view text;
-      if (d.get(n) != simdjson::SUCCESS && d.get(text) == simdjson::SUCCESS) n = std::atoll(std::string(text).c_str());
+      if (d.get(n) != simdjson::SUCCESS && d.get(text) == simdjson::SUCCESS)
+        n = std::atoll(std::string(text).c_str());
       tensor.shape.push_back(n);
     }
     out.push_back(std::move(tensor));
@@ -128,7 +134,8 @@ Result<std::vector<ModelStatistics>> read_statistics(std::span<const std::byte> 
   Document document;
   RETURN_IF_ERROR(parse(json, document));
   dom::array models;
-  if (document.root["model_stats"].get(models) != simdjson::SUCCESS) return broken("statistics have no model_stats");
+  if (document.root["model_stats"].get(models) != simdjson::SUCCESS)
+    return broken("statistics have no model_stats");
   std::vector<ModelStatistics> out;
   for (dom::element model : models) {
     ModelStatistics stats;

@@ -1,5 +1,5 @@
-// The JSON answers of a KServe v2 server, read. Each function names what is missing when the answer is not what it should be.
-// Thread-safe: pure functions.
+// The JSON answers of a KServe v2 server, read. Each function names what is missing when the answer
+// is not what it should be. Thread-safe: pure functions.
 #pragma once
 #include <span>
 #include <vector>

@@ -54,7 +54,8 @@ std::vector<MetricSample> read_metrics(std::string_view text) {
 }
 
 std::map<std::string, double> slice_inferences(const std::vector<MetricSample>& samples) {
-  // The first family that counts something a slice: Triton's name before others, inferences before requests.
+  // The first family that counts something a slice: Triton's name before others, inferences before
+  // requests.
   for (const std::string_view wanted : {"nv_inference_count", "inference", "request"}) {
     std::map<std::string, double> out;
     std::string family;
@@ -62,7 +63,9 @@ std::map<std::string, double> slice_inferences(const std::vector<MetricSample>& 
       const auto slice = sample.labels.find("slice");
       if (slice == sample.labels.end() || sample.name.find(wanted) == std::string::npos) continue;
       if (!sample.name.ends_with("_total") && !sample.name.ends_with("_count")) continue;
-      if (sample.name.find("duration") != std::string::npos || sample.name.find("fail") != std::string::npos) continue;
+      if (sample.name.find("duration") != std::string::npos ||
+          sample.name.find("fail") != std::string::npos)
+        continue;
       if (family.empty()) family = sample.name;
       if (family == sample.name) out[slice->second] += sample.value;
     }

@@ -17,7 +17,8 @@ struct MetricSample {
 // Lines that are not understood are passed over: /metrics belongs to others.
 std::vector<MetricSample> read_metrics(std::string_view text);
 
-// Inferences that each slice has done so far, by the label "slice": empty when the server does not tell.
+// Inferences that each slice has done so far, by the label "slice": empty when the server does not
+// tell.
 std::map<std::string, double> slice_inferences(const std::vector<MetricSample>& samples);
 
 // The gauges of Triton's GPU and CPU metrics, "name{label=value,...}" -> value.

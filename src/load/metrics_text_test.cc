@@ -24,13 +24,15 @@ TEST(MetricsText, ReadsNamesLabelsAndValues) {
 }
 
 TEST(MetricsText, SumsInferencesBySlice) {
-  EXPECT_EQ(slice_inferences(read_metrics(kPage)), (std::map<std::string, double>{{"0", 10}, {"1", 50}}));
+  EXPECT_EQ(slice_inferences(read_metrics(kPage)),
+            (std::map<std::string, double>{{"0", 10}, {"1", 50}}));
   EXPECT_TRUE(slice_inferences(read_metrics("nv_inference_count{model=\"m\"} 3\n")).empty());
 }
 
 TEST(MetricsText, FindsTheGauges) {
   EXPECT_EQ(utilisation_gauges(read_metrics(kPage)),
-            (std::map<std::string, double>{{"nv_cpu_utilization", 0.25}, {"nv_gpu_utilization{gpu_uuid=G}", 0.5}}));
+            (std::map<std::string, double>{{"nv_cpu_utilization", 0.25},
+                                           {"nv_gpu_utilization{gpu_uuid=G}", 0.5}}));
 }
 
 }  // namespace

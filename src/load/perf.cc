@@ -23,7 +23,8 @@ class Measurer final : public Perf {
 
   const ModelMetadata& metadata() const override { return target_->metadata(); }
 
-  Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop, bool keep_samples) override {
+  Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop,
+                         bool keep_samples) override {
     observer_ = &observer;
     stop_ = &stop;
     keep_samples_ = keep_samples;
@@ -31,7 +32,8 @@ class Measurer final : public Perf {
     result_.server = target_->server_name();
     GeneratorOptions generator = target_->generator_options();
     generator.threads = options_->max_threads;
-    if (generator.threads == 0) generator.threads = std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, 16);
+    if (generator.threads == 0)
+      generator.threads = std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, 16);
     ASSIGN_OR_RETURN(generator_, Generator::start(std::move(generator)));
     RETURN_IF_ERROR(all_levels());
     generator_.reset();
@@ -52,16 +54,19 @@ class Measurer final : public Perf {
     } else if (!options_->trace_file.empty()) {
       ASSIGN_OR_RETURN(std::vector<Duration> offsets, read_trace(options_->trace_file));
       for (Duration& offset : offsets)
-        offset = Duration(static_cast<int64_t>(static_cast<double>(offset.count()) / options_->trace_speed));
+        offset = Duration(
+            static_cast<int64_t>(static_cast<double>(offset.count()) / options_->trace_speed));
       const double length = std::max(1e-9, to_seconds(offsets.back()));
       const uint64_t count = offsets.size();
-      whole_run({Kind::kRate, static_cast<double>(count) / length},
-                [offsets = std::move(offsets)] { return make_trace(offsets); }, count);
+      whole_run(
+          {Kind::kRate, static_cast<double>(count) / length},
+          [offsets = std::move(offsets)] { return make_trace(offsets); }, count);
     } else {
       ASSIGN_OR_RETURN(std::vector<Duration> gaps, read_intervals(options_->intervals_file));
       Duration sum{};
       for (const Duration gap : gaps) sum += gap;
-      level({Kind::kRate, static_cast<double>(gaps.size()) / to_seconds(sum)}, [gaps] { return make_intervals(gaps); });
+      level({Kind::kRate, static_cast<double>(gaps.size()) / to_seconds(sum)},
+            [gaps] { return make_intervals(gaps); });
     }
     return ok();
   }
@@ -101,14 +106,16 @@ class Measurer final : public Perf {
       if (options_->request_count > 0) return whole_run(wanted, nullptr, options_->request_count);
       return level(wanted, nullptr);
     }
-    const auto make = [value, poisson = options_->distribution == Distribution::kPoisson, seed = options_->seed] {
+    const auto make = [value, poisson = options_->distribution == Distribution::kPoisson,
+                       seed = options_->seed] {
       return poisson ? make_poisson(value, seed) : make_constant(value);
     };
     if (options_->request_count > 0) return whole_run(wanted, make, options_->request_count);
     return level(wanted, make);
   }
 
-  void begin_load(const LoadLevel& wanted, const Generator::MakeArrivals& make, uint64_t limit = UINT64_MAX) {
+  void begin_load(const LoadLevel& wanted, const Generator::MakeArrivals& make,
+                  uint64_t limit = UINT64_MAX) {
     if (wanted.kind == Kind::kConcurrency)
       generator_->run_closed(static_cast<size_t>(wanted.value), limit);
     else
@@ -117,8 +124,9 @@ class Measurer final : public Perf {
 
   void warm_up(const LoadLevel& wanted) {
     if (options_->warmup_requests == 0) return;
-    generator_->run_closed(wanted.kind == Kind::kConcurrency ? static_cast<size_t>(wanted.value) : 1,
-                           options_->warmup_requests);
+    generator_->run_closed(
+        wanted.kind == Kind::kConcurrency ? static_cast<size_t>(wanted.value) : 1,
+        options_->warmup_requests);
     wait_idle(wanted, seconds(600));
     generator_->take();
   }
@@ -150,7 +158,8 @@ class Measurer final : public Perf {
       generator_->take();
     }
     if (windows.empty() || (windows.size() == 1 && result_.broken)) return false;
-    if (*stop_ && verdict == Verdict::kMore && windows.size() < options_->stability.windows) return false;
+    if (*stop_ && verdict == Verdict::kMore && windows.size() < options_->stability.windows)
+      return false;
     return finish(wanted, windows, verdict == Verdict::kStable);
   }
 
@@ -188,12 +197,15 @@ class Measurer final : public Perf {
     const auto sentence = generator_->last_error();
     if (window.samples.empty() && !sentence) return false;
     // Refusals and timeouts are results; a server that is gone is not.
-    const bool gone = std::any_of(window.samples.begin(), window.samples.end(),
-                                  [](const Sample& s) { return s.code() != Code::kOverloaded && s.code() != Code::kDeadlineExceeded; });
+    const bool gone =
+        std::any_of(window.samples.begin(), window.samples.end(), [](const Sample& s) {
+          return s.code() != Code::kOverloaded && s.code() != Code::kDeadlineExceeded;
+        });
     if (!gone) return false;
-    result_.broken = Error{Code::kUnavailable, "no request was answered for " +
-                                                   std::to_string(static_cast<int64_t>(window.seconds() * 1000)) +
-                                                   " ms: " + sentence.value_or("nothing came back")};
+    result_.broken = Error{Code::kUnavailable,
+                           "no request was answered for " +
+                               std::to_string(static_cast<int64_t>(window.seconds() * 1000)) +
+                               " ms: " + sentence.value_or("nothing came back")};
     return true;
   }
 
@@ -201,14 +213,16 @@ class Measurer final : public Perf {
     RowOptions row_options;
     row_options.batch = options_->input.batch;
     row_options.stability = options_->stability;
-    row_options.budget = options_->budget ? options_->budget : options_->stability.latency_threshold;
+    row_options.budget =
+        options_->budget ? options_->budget : options_->stability.latency_threshold;
     row_options.max_lateness = options_->max_lateness;
     PerfRow row = make_row(wanted, windows, row_options);
     row.stable = stable;
     if (keep_samples_) {
       result_.samples.emplace_back();
       for (Window& w : windows)
-        result_.samples.back().insert(result_.samples.back().end(), w.samples.begin(), w.samples.end());
+        result_.samples.back().insert(result_.samples.back().end(), w.samples.begin(),
+                                      w.samples.end());
     }
     const bool meets = !row.over_threshold;
     result_.rows.push_back(std::move(row));
@@ -221,11 +235,14 @@ class Measurer final : public Perf {
     w.begin = before.at;
     w.end = after.at;
     w.client_cpu = after.client_cpu - before.client_cpu;
-    if (before.server_cpu && after.server_cpu) w.server_cpu = *after.server_cpu - *before.server_cpu;
-    if (before.statistics && after.statistics) w.server = growth(*after.statistics, *before.statistics);
+    if (before.server_cpu && after.server_cpu)
+      w.server_cpu = *after.server_cpu - *before.server_cpu;
+    if (before.statistics && after.statistics)
+      w.server = growth(*after.statistics, *before.statistics);
     for (const auto& [slice, count] : after.slices) {
       const auto was = before.slices.find(slice);
-      w.slice_requests[slice] = std::max(0.0, count - (was == before.slices.end() ? 0 : was->second));
+      w.slice_requests[slice] =
+          std::max(0.0, count - (was == before.slices.end() ? 0 : was->second));
     }
     w.gauges = after.gauges;
     w.busiest_thread = w.seconds() > 0 ? busy / w.seconds() : 0;
@@ -262,7 +279,8 @@ class Measurer final : public Perf {
                             generator_->outstanding());
         next_progress = time + kProgressEvery;
       }
-      const Duration left = options_->measurement == Measurement::kTime ? options_->window - (time - begin) : kTick;
+      const Duration left =
+          options_->measurement == Measurement::kTime ? options_->window - (time - begin) : kTick;
       std::this_thread::sleep_for(std::min(left, kTick));
     }
   }
@@ -274,8 +292,10 @@ class Measurer final : public Perf {
     while (!generator_->wait_idle(kTick) && !*stop_ && now() - begin < at_most) {
       if (now() < next_progress) continue;
       next_progress += kProgressEvery;
-      observer_->progress(wanted, 1, static_cast<double>(generator_->finished() - finished_before) / to_seconds(now() - begin),
-                          generator_->outstanding());
+      observer_->progress(
+          wanted, 1,
+          static_cast<double>(generator_->finished() - finished_before) / to_seconds(now() - begin),
+          generator_->outstanding());
     }
   }
 
@@ -291,10 +311,13 @@ class Measurer final : public Perf {
 
 Status check(const PerfOptions& options) {
   const auto bad = [](std::string what) { return Error{Code::kInvalidArgument, std::move(what)}; };
-  const int kinds = options.concurrency.has_value() + options.rate.has_value() + options.burst.has_value() +
-                    !options.intervals_file.empty() + !options.trace_file.empty();
+  const int kinds = options.concurrency.has_value() + options.rate.has_value() +
+                    options.burst.has_value() + !options.intervals_file.empty() +
+                    !options.trace_file.empty();
   if (kinds != 1)
-    return bad("choose one load: a concurrency range, a request rate range, request intervals, a trace or bursts");
+    return bad(
+        "choose one load: a concurrency range, a request rate range, request intervals, a trace or "
+        "bursts");
   for (const auto& range : {options.concurrency, options.rate}) {
     if (!range) continue;
     if (range->begin <= 0 || range->step <= 0 || (range->end != 0 && range->end < range->begin))
@@ -308,7 +331,8 @@ Status check(const PerfOptions& options) {
     return bad("a concurrency above 1000000 is not measured");
   if (options.window <= Duration::zero()) return bad("the measurement interval must be above 0 ms");
   if (options.max_trials < 1) return bad("--max-trials must be at least 1");
-  if (options.stability.percentile && (*options.stability.percentile <= 0 || *options.stability.percentile >= 100))
+  if (options.stability.percentile &&
+      (*options.stability.percentile <= 0 || *options.stability.percentile >= 100))
     return bad("--percentile must lie between 0 and 100");
   return ok();
 }

@@ -1,4 +1,5 @@
-// A measurement as perf_client's users know it: levels of load, windows until they agree, one row a level.
+// A measurement as perf_client's users know it: levels of load, windows until they agree, one row a
+// level.
 //
 // Threads: run() blocks its caller's thread; the load's threads are inside.
 #pragma once
@@ -39,8 +40,8 @@ struct PerfOptions {
   std::optional<Range> concurrency;
   std::optional<Range> rate;
   Distribution distribution = Distribution::kConstant;
-  std::string intervals_file;   // gaps in microseconds, again and again
-  std::string trace_file;       // recorded arrivals, once; the run ends with it
+  std::string intervals_file;  // gaps in microseconds, again and again
+  std::string trace_file;      // recorded arrivals, once; the run ends with it
   double trace_speed = 1;
   std::optional<Burst> burst;
   uint64_t seed = 1;
@@ -62,7 +63,7 @@ struct PerfOptions {
 
   bool shared_memory = false;
   size_t output_bytes = 100 * 1024;
-  std::string metrics_url;  // "host:port/metrics"; empty: none
+  std::string metrics_url;              // "host:port/metrics"; empty: none
   std::vector<pid_t> server_processes;  // empty: who listens on the first URL's port, if here
 };
 
@@ -79,21 +80,24 @@ class PerfObserver {
  public:
   virtual ~PerfObserver() = default;
   // A few times a second. `trial` counts from 1.
-  virtual void progress(const LoadLevel&, size_t /*trial*/, double /*requests_a_second*/, size_t /*outstanding*/) {}
+  virtual void progress(const LoadLevel&, size_t /*trial*/, double /*requests_a_second*/,
+                        size_t /*outstanding*/) {}
   // A level is done; `rows` are all so far.
   virtual void finished(const PerfRow& /*row*/, const PerfResult& /*so_far*/) {}
 };
 
 class Perf {
  public:
-  // Asks the server about the model and prepares the requests. Errors: the server cannot be reached, has no such model, or the inputs do
-  // not fit it.
+  // Asks the server about the model and prepares the requests. Errors: the server cannot be
+  // reached, has no such model, or the inputs do not fit it.
   static Result<std::unique_ptr<Perf>> prepare(PerfOptions options);
   virtual ~Perf() = default;
 
-  // Measures all levels. Fails only when nothing at all could be measured; else what was measured is in the result.
-  // `stop` may become true at any time: the levels finished until then are returned.
-  virtual Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop, bool keep_samples = false) = 0;
+  // Measures all levels. Fails only when nothing at all could be measured; else what was measured
+  // is in the result. `stop` may become true at any time: the levels finished until then are
+  // returned.
+  virtual Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop,
+                                 bool keep_samples = false) = 0;
 
   virtual const ModelMetadata& metadata() const = 0;
 };

@@ -1,5 +1,5 @@
-// What a measurement leaves behind: perf_client's CSV with further columns at its end, its text, its JSON export, percentile tables.
-// Thread-safe: pure functions, but for write_file().
+// What a measurement leaves behind: perf_client's CSV with further columns at its end, its text,
+// its JSON export, percentile tables. Thread-safe: pure functions, but for write_file().
 #pragma once
 #include <optional>
 #include <string>
@@ -10,8 +10,10 @@
 
 namespace corolla::load {
 
-// Rows sorted by throughput as perf_client does; the leading columns are its own, in its order and form.
-std::string perf_csv(const std::vector<PerfRow>& rows, bool verbose, std::optional<double> percentile = std::nullopt);
+// Rows sorted by throughput as perf_client does; the leading columns are its own, in its order and
+// form.
+std::string perf_csv(const std::vector<PerfRow>& rows, bool verbose,
+                     std::optional<double> percentile = std::nullopt);
 
 // The block that perf_client prints for a level.
 std::string perf_text(const PerfRow& row, const PerfOptions& options);

@@ -30,15 +30,18 @@ PerfRow row_of(double concurrency, double throughput) {
 
 // Byte for byte what perf_client 2.40 wrote.
 constexpr const char* kTheirs =
-    "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,"
-    "Server Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency";
+    "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server "
+    "Compute Input,"
+    "Server Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 "
+    "latency,p99 latency";
 
 TEST(PerfCsv, BeginsWithPerfClientsColumns) {
   const std::string csv = perf_csv({row_of(1, 1176.4444)}, false);
   EXPECT_TRUE(csv.starts_with(std::string(kTheirs) + ","));
   const auto cells = split(csv.substr(csv.find('\n') + 1));
   EXPECT_EQ(std::vector<std::string>(cells.begin(), cells.begin() + 13),
-            (std::vector<std::string>{"1", "1176.44", "85", "312", "78", "0", "28", "0", "0", "510", "900", "950", "990"}));
+            (std::vector<std::string>{"1", "1176.44", "85", "312", "78", "0", "28", "0", "0", "510",
+                                      "900", "950", "990"}));
   EXPECT_EQ(split(csv.substr(0, csv.find('\n'))).size(), cells.size());
 }
 
@@ -56,10 +59,13 @@ TEST(PerfCsv, FollowsTheModeAndTheOptions) {
   row.level.kind = LoadLevel::Kind::kRate;
   EXPECT_TRUE(perf_csv({row}, false).starts_with("Request Rate,"));
   row.server.reset();
-  EXPECT_TRUE(perf_csv({row}, false).starts_with("Request Rate,Inferences/Second,Client Send,Client Recv,p50 latency"));
-  EXPECT_NE(perf_csv({row}, true, 97).find(
-                "p99 latency,p97 latency,Avg latency,request/response,response wait,p99.9 latency"),
-            std::string::npos);
+  EXPECT_TRUE(
+      perf_csv({row}, false)
+          .starts_with("Request Rate,Inferences/Second,Client Send,Client Recv,p50 latency"));
+  EXPECT_NE(
+      perf_csv({row}, true, 97)
+          .find("p99 latency,p97 latency,Avg latency,request/response,response wait,p99.9 latency"),
+      std::string::npos);
 }
 
 TEST(PerfCsv, ErrorsAreToldByCode) {

@@ -53,24 +53,28 @@ Result<std::unique_ptr<PerfTarget>> PerfTarget::prepare(const PerfOptions& optio
   RETURN_IF_ERROR(target->make_calls());
   target->server_processes_ = options.server_processes;
   if (target->server_processes_.empty())
-    if (const auto pid = listener_of(target->addresses_.front().port())) target->server_processes_.push_back(*pid);
+    if (const auto pid = listener_of(target->addresses_.front().port()))
+      target->server_processes_.push_back(*pid);
   return target;
 }
 
 PerfTarget::~PerfTarget() {
   // Only our own regions: others may be measuring the same server.
   for (auto& session : sessions_)
-    for (const std::string& region : registered_) (void)session->unregister_shared_memory(region).ok();
+    for (const std::string& region : registered_)
+      (void)session->unregister_shared_memory(region).ok();
 }
 
 Status PerfTarget::connect() {
   const int port = options_.protocol == wire::Protocol::kHttp ? 8000 : 8001;
   std::vector<std::string> urls = options_.urls;
   if (urls.empty()) urls.push_back("127.0.0.1:" + std::to_string(port));
-  if (urls.size() > 255) return Error{Code::kInvalidArgument, std::to_string(urls.size()) + " URLs are more than 255"};
+  if (urls.size() > 255)
+    return Error{Code::kInvalidArgument, std::to_string(urls.size()) + " URLs are more than 255"};
   for (const std::string& url : urls) {
     ASSIGN_OR_RETURN(auto address, wire::resolve_address(url, port));
-    ASSIGN_OR_RETURN(auto session, ServerSession::open(options_.protocol, address, options_.headers));
+    ASSIGN_OR_RETURN(auto session,
+                     ServerSession::open(options_.protocol, address, options_.headers));
     addresses_.push_back(std::move(address));
     sessions_.push_back(std::move(session));
   }
@@ -84,7 +88,8 @@ Status PerfTarget::connect() {
     metrics_->set_timeout(std::chrono::seconds(2));
     const auto page = metrics_->get(metrics_path_);
     if (!page.ok())
-      return Error{page.error().code, "cannot read metrics from " + options_.metrics_url + ": " + page.error().what};
+      return Error{page.error().code,
+                   "cannot read metrics from " + options_.metrics_url + ": " + page.error().what};
   }
   return ok();
 }
@@ -93,24 +98,28 @@ Status PerfTarget::ask() {
   for (auto& session : sessions_) {
     auto metadata = session->model_metadata(options_.model, options_.version);
     if (!metadata.ok())
-      return Error{metadata.error().code,
-                   "model '" + options_.model + "' at " + session->address().text + ": " + metadata.error().what};
+      return Error{metadata.error().code, "model '" + options_.model + "' at " +
+                                              session->address().text + ": " +
+                                              metadata.error().what};
     auto config = session->model_config(options_.model, options_.version);
     if (!config.ok())
-      return Error{config.error().code, "configuration of '" + options_.model + "' at " + session->address().text +
-                                            ": " + config.error().what};
+      return Error{config.error().code, "configuration of '" + options_.model + "' at " +
+                                            session->address().text + ": " + config.error().what};
     if (&session != &sessions_.front()) continue;
     metadata_ = *std::move(metadata);
     config_ = *std::move(config);
     if (config_.decoupled)
-      return Error{Code::kUnsupported, "model '" + options_.model + "' is decoupled (many answers a request), which is not measured"};
+      return Error{Code::kUnsupported,
+                   "model '" + options_.model +
+                       "' is decoupled (many answers a request), which is not measured"};
     if (config_.sequence)
-      return Error{Code::kUnsupported, "model '" + options_.model + "' keeps sequences, which are not measured"};
+      return Error{Code::kUnsupported,
+                   "model '" + options_.model + "' keeps sequences, which are not measured"};
     const auto server = session->server_metadata();
     if (server.ok()) {
       server_name_ = server->name + " " + server->version;
-      has_statistics_ = std::find(server->extensions.begin(), server->extensions.end(), "statistics") !=
-                        server->extensions.end();
+      has_statistics_ = std::find(server->extensions.begin(), server->extensions.end(),
+                                  "statistics") != server->extensions.end();
     }
   }
   return ok();
@@ -156,12 +165,14 @@ Status PerfTarget::place_in_shared_memory() {
   size_t at = 0;
   for (auto& step : inputs_.steps)
     for (auto& input : step) {
-      if (!input.bytes.empty()) memcpy(in.bytes().data() + at, input.bytes.data(), input.bytes.size());
+      if (!input.bytes.empty())
+        memcpy(in.bytes().data() + at, input.bytes.data(), input.bytes.size());
       input.shm = wire::ShmPlace{stem + "_in", at, input.bytes.size()};
       at += (input.bytes.size() + 63) / 64 * 64;
     }
   const size_t outputs = std::max<size_t>(1, metadata_.outputs.size());
-  ASSIGN_OR_RETURN(auto out, SharedRegion::create("/" + stem + "_out", options_.output_bytes * outputs));
+  ASSIGN_OR_RETURN(auto out,
+                   SharedRegion::create("/" + stem + "_out", options_.output_bytes * outputs));
   output_place_ = wire::ShmPlace{stem + "_out", 0, options_.output_bytes};
   regions_.push_back(std::move(in));
   regions_.push_back(std::move(out));
@@ -170,9 +181,11 @@ Status PerfTarget::place_in_shared_memory() {
     const SharedRegion& region = regions_[registered_.size()];
     registered_.push_back(name);
     for (auto& session : sessions_) {
-      const Status status = session->register_shared_memory(name, region.key(), region.bytes().size());
+      const Status status =
+          session->register_shared_memory(name, region.key(), region.bytes().size());
       if (!status.ok())
-        return Error{status.error().code, session->address().text + " does not take shared memory '" + region.key() +
+        return Error{status.error().code, session->address().text +
+                                              " does not take shared memory '" + region.key() +
                                               "': " + status.error().what};
     }
   }

@@ -1,4 +1,5 @@
-// The server side of a measurement: what is asked of it once, the prepared requests, and what it tells about itself while it is measured.
+// The server side of a measurement: what is asked of it once, the prepared requests, and what it
+// tells about itself while it is measured.
 //
 // Threads: the controlling thread's only.
 #pragma once

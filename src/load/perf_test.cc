@@ -118,7 +118,8 @@ TEST_F(PerfTest, AServerThatDiesKeepsWhatWasMeasured) {
   ASSERT_TRUE(result.ok()) << result.error().what;
   EXPECT_GE(result->rows.size(), 1u);
   ASSERT_TRUE(result->broken);
-  EXPECT_NE(result->broken->what.find("Connection refused"), std::string::npos) << result->broken->what;
+  EXPECT_NE(result->broken->what.find("Connection refused"), std::string::npos)
+      << result->broken->what;
 }
 
 TEST_F(PerfTest, InterruptingKeepsFinishedLevels) {
@@ -127,7 +128,9 @@ TEST_F(PerfTest, InterruptingKeepsFinishedLevels) {
   class StopAfterTwo : public PerfObserver {
    public:
     explicit StopAfterTwo(std::atomic<bool>& stop) : stop_(stop) {}
-    void finished(const PerfRow&, const PerfResult& so_far) override { stop_ = so_far.rows.size() >= 2; }
+    void finished(const PerfRow&, const PerfResult& so_far) override {
+      stop_ = so_far.rows.size() >= 2;
+    }
 
    private:
     std::atomic<bool>& stop_;

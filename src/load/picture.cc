@@ -42,21 +42,28 @@ std::vector<Taps> taps_for(int from, int to, int begin, int count) {
   return out;
 }
 
-uint8_t rounded(float value) { return static_cast<uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)); }
+uint8_t rounded(float value) {
+  return static_cast<uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f));
+}
 
 }  // namespace
 
 Picture resize_and_crop(const Picture& picture, int shorter, int width, int height) {
   CHECK(shorter >= width && shorter >= height);
   const bool wide = picture.width >= picture.height;
-  const int full_width = wide ? static_cast<int>(static_cast<int64_t>(shorter) * picture.width / picture.height) : shorter;
-  const int full_height = wide ? shorter : static_cast<int>(static_cast<int64_t>(shorter) * picture.height / picture.width);
+  const int full_width =
+      wide ? static_cast<int>(static_cast<int64_t>(shorter) * picture.width / picture.height)
+           : shorter;
+  const int full_height =
+      wide ? shorter
+           : static_cast<int>(static_cast<int64_t>(shorter) * picture.height / picture.width);
   const int left = static_cast<int>(std::lround((full_width - width) / 2.0));
   const int top = static_cast<int>(std::lround((full_height - height) / 2.0));
   const std::vector<Taps> across = taps_for(picture.width, full_width, left, width);
   const std::vector<Taps> down = taps_for(picture.height, full_height, top, height);
 
-  // Across first, only for the rows that are needed, rounded to bytes as PIL does between its passes.
+  // Across first, only for the rows that are needed, rounded to bytes as PIL does between its
+  // passes.
   const int first_row = down.front().first;
   const int last_row = down.back().first + static_cast<int>(down.back().weights.size());
   std::vector<uint8_t> narrow(static_cast<size_t>(last_row - first_row) * width * 3);
@@ -77,7 +84,8 @@ Picture resize_and_crop(const Picture& picture, int shorter, int width, int heig
   Picture result{width, height, std::vector<uint8_t>(static_cast<size_t>(width) * height * 3)};
   uint8_t* out = result.rgb.data();
   for (int y = 0; y < height; ++y) {
-    const uint8_t* rows = narrow.data() + static_cast<size_t>(down[y].first - first_row) * width * 3;
+    const uint8_t* rows =
+        narrow.data() + static_cast<size_t>(down[y].first - first_row) * width * 3;
     for (int x = 0; x < width * 3; ++x) {
       float sum = 0;
       const uint8_t* at = rows + x;
@@ -92,10 +100,12 @@ Picture resize_and_crop(const Picture& picture, int shorter, int width, int heig
 }
 
 Result<PictureInput> picture_input(DType dtype, std::span<const int64_t> shape) {
-  const Error no_picture{Code::kUnsupported,
-                         "an input of type " + std::string(dtype_name(dtype)) + " and shape " + shape_text(shape) +
-                             " takes no picture: [3,h,w] or [h,w,3] of FP32 or UINT8, or one BYTES element is wanted"};
-  if (dtype == DType::kBytes && (shape.empty() || (shape.size() == 1 && (shape[0] == 1 || shape[0] == -1))))
+  const Error no_picture{
+      Code::kUnsupported,
+      "an input of type " + std::string(dtype_name(dtype)) + " and shape " + shape_text(shape) +
+          " takes no picture: [3,h,w] or [h,w,3] of FP32 or UINT8, or one BYTES element is wanted"};
+  if (dtype == DType::kBytes &&
+      (shape.empty() || (shape.size() == 1 && (shape[0] == 1 || shape[0] == -1))))
     return PictureInput{PictureForm::kEncoded, dtype, 0, 0};
   if ((dtype != DType::kFp32 && dtype != DType::kUint8) || shape.size() != 3) return no_picture;
   PictureInput input;
@@ -120,7 +130,8 @@ Result<PictureInput> picture_input(DType dtype, std::span<const int64_t> shape) 
   return input;
 }
 
-Result<std::vector<std::byte>> picture_tensor(std::span<const std::byte> file, const PictureInput& input, int shorter) {
+Result<std::vector<std::byte>> picture_tensor(std::span<const std::byte> file,
+                                              const PictureInput& input, int shorter) {
   if (input.form == PictureForm::kEncoded) {
     const uint32_t size = static_cast<uint32_t>(file.size());
     std::vector<std::byte> out(4 + file.size());
@@ -131,20 +142,23 @@ Result<std::vector<std::byte>> picture_tensor(std::span<const std::byte> file, c
   ASSIGN_OR_RETURN(const Picture whole, decode_picture(file));
   const int largest = std::max(input.width, input.height);
   if (shorter == 0) shorter = largest * 256 / 224;
-  const Picture picture = resize_and_crop(whole, std::max(shorter, largest), input.width, input.height);
+  const Picture picture =
+      resize_and_crop(whole, std::max(shorter, largest), input.width, input.height);
   const size_t pixels = static_cast<size_t>(input.width) * input.height;
   std::vector<std::byte> out(pixels * 3 * dtype_size(input.dtype));
   auto put = [&](size_t at, size_t channel, uint8_t value) {
     if (input.dtype == DType::kUint8) {
       out[at] = std::byte{value};
     } else {
-      const float normal = (static_cast<float>(value) / 255.0f - kMean[channel]) / kDeviation[channel];
+      const float normal =
+          (static_cast<float>(value) / 255.0f - kMean[channel]) / kDeviation[channel];
       memcpy(out.data() + at * sizeof normal, &normal, sizeof normal);
     }
   };
   for (size_t i = 0; i < pixels; ++i)
     for (size_t c = 0; c < 3; ++c)
-      put(input.form == PictureForm::kPlanes ? c * pixels + i : i * 3 + c, c, picture.rgb[i * 3 + c]);
+      put(input.form == PictureForm::kPlanes ? c * pixels + i : i * 3 + c, c,
+          picture.rgb[i * 3 + c]);
   return out;
 }
 
@@ -152,13 +166,18 @@ Result<std::vector<std::string>> find_pictures(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code error;
   std::vector<std::string> paths;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
     std::string extension = it->path().extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return tolower(c); });
-    if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") paths.push_back(it->path().string());
+    std::transform(extension.begin(), extension.end(), extension.begin(),
+                   [](unsigned char c) { return tolower(c); });
+    if (extension == ".jpg" || extension == ".jpeg" || extension == ".png")
+      paths.push_back(it->path().string());
   }
-  if (error) return Error{Code::kNotFound, "cannot read the folder '" + folder + "': " + error.message()};
-  if (paths.empty()) return Error{Code::kNotFound, "the folder '" + folder + "' holds no .jpg, .jpeg or .png file"};
+  if (error)
+    return Error{Code::kNotFound, "cannot read the folder '" + folder + "': " + error.message()};
+  if (paths.empty())
+    return Error{Code::kNotFound, "the folder '" + folder + "' holds no .jpg, .jpeg or .png file"};
   std::sort(paths.begin(), paths.end());
   return paths;
 }

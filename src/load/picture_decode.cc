@@ -1,9 +1,8 @@
+#include <jpeglib.h>
+#include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <jpeglib.h>
-#include <png.h>
 
 #include "load/picture.h"
 
@@ -12,13 +11,16 @@ namespace {
 
 constexpr int64_t kMaxPixels = 100'000'000;
 
-Error bad(std::string what) { return {Code::kInvalidArgument, "the picture cannot be decoded: " + std::move(what)}; }
+Error bad(std::string what) {
+  return {Code::kInvalidArgument, "the picture cannot be decoded: " + std::move(what)};
+}
 
 Status check_size(int64_t width, int64_t height) {
   if (width <= 0 || height <= 0) return bad("it has no pixels");
   if (width * height > kMaxPixels)
-    return Error{Code::kTooLarge, "the picture has " + std::to_string(width) + "x" + std::to_string(height) +
-                                      " pixels; at most " + std::to_string(kMaxPixels) + " are taken"};
+    return Error{Code::kTooLarge, "the picture has " + std::to_string(width) + "x" +
+                                      std::to_string(height) + " pixels; at most " +
+                                      std::to_string(kMaxPixels) + " are taken"};
   return ok();
 }
 
@@ -37,7 +39,8 @@ void jpeg_failed(j_common_ptr info) {
 void jpeg_quiet(j_common_ptr, int) {}
 
 // No object with a destructor may be made between setjmp and longjmp; `picture` is the caller's.
-bool read_jpeg(std::span<const std::byte> file, Picture& picture, JpegErrors& errors, Status& size) {
+bool read_jpeg(std::span<const std::byte> file, Picture& picture, JpegErrors& errors,
+               Status& size) {
   jpeg_decompress_struct info;
   info.err = jpeg_std_error(&errors.manager);
   errors.manager.error_exit = jpeg_failed;
@@ -57,7 +60,8 @@ bool read_jpeg(std::span<const std::byte> file, Picture& picture, JpegErrors& er
     picture.height = static_cast<int>(info.output_height);
     picture.rgb.resize(static_cast<size_t>(picture.width) * picture.height * 3);
     while (info.output_scanline < info.output_height) {
-      JSAMPROW row = picture.rgb.data() + static_cast<size_t>(info.output_scanline) * picture.width * 3;
+      JSAMPROW row =
+          picture.rgb.data() + static_cast<size_t>(info.output_scanline) * picture.width * 3;
       jpeg_read_scanlines(&info, &row, 1);
     }
     jpeg_finish_decompress(&info);
@@ -78,7 +82,8 @@ Result<Picture> decode_jpeg(std::span<const std::byte> file) {
 Result<Picture> decode_png(std::span<const std::byte> file) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
-  if (!png_image_begin_read_from_memory(&image, file.data(), file.size())) return bad(image.message);
+  if (!png_image_begin_read_from_memory(&image, file.data(), file.size()))
+    return bad(image.message);
   Status size = check_size(image.width, image.height);
   if (!size.ok()) {
     png_image_free(&image);
@@ -88,7 +93,8 @@ Result<Picture> decode_png(std::span<const std::byte> file) {
   Picture picture{static_cast<int>(image.width), static_cast<int>(image.height), {}};
   picture.rgb.resize(PNG_IMAGE_SIZE(image));
   png_color white{255, 255, 255};  // what lies behind transparent pixels
-  if (!png_image_finish_read(&image, &white, picture.rgb.data(), 0, nullptr)) return bad(image.message);
+  if (!png_image_finish_read(&image, &white, picture.rgb.data(), 0, nullptr))
+    return bad(image.message);
   return picture;
 }
 

@@ -1,10 +1,9 @@
 #include "load/picture.h"
 
 #include <gtest/gtest.h>
+#include <png.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <png.h>
 
 namespace corolla::load {
 namespace {
@@ -46,10 +45,13 @@ TEST(Picture, BrokenFilesAreOneSentence) {
   file.resize(file.size() / 2);
   EXPECT_EQ(decode_picture(file).error().code, Code::kInvalidArgument);
   EXPECT_FALSE(decode_picture({}).ok());
-  const std::byte jpeg[] = {std::byte{0xff}, std::byte{0xd8}, std::byte{0xff}, std::byte{0xe0}, std::byte{0}};
+  const std::byte jpeg[] = {std::byte{0xff}, std::byte{0xd8}, std::byte{0xff}, std::byte{0xe0},
+                            std::byte{0}};
   EXPECT_FALSE(decode_picture(jpeg).ok());
   const std::string_view text = "GIF89a, or anything else";
-  EXPECT_NE(decode_picture(std::as_bytes(std::span(text))).error().what.find("neither JPEG nor PNG"), std::string::npos);
+  EXPECT_NE(
+      decode_picture(std::as_bytes(std::span(text))).error().what.find("neither JPEG nor PNG"),
+      std::string::npos);
 }
 
 TEST(Picture, CroppingWithoutScalingKeepsThePixels) {
@@ -57,7 +59,8 @@ TEST(Picture, CroppingWithoutScalingKeepsThePixels) {
   const Picture middle = resize_and_crop(picture, 20, 20, 20);
   for (int y = 0; y < 20; ++y)
     for (int x = 0; x < 20; ++x) {
-      const size_t at = (static_cast<size_t>(y) * 20 + x) * 3, from = (static_cast<size_t>(y) * 40 + x + 10) * 3;
+      const size_t at = (static_cast<size_t>(y) * 20 + x) * 3,
+                   from = (static_cast<size_t>(y) * 40 + x + 10) * 3;
       EXPECT_EQ(middle.rgb[at], picture.rgb[from]);
       EXPECT_EQ(middle.rgb[at + 1], picture.rgb[from + 1]);
     }
@@ -101,7 +104,8 @@ TEST(Picture, InputsThatTakeNoPictureSaySo) {
   EXPECT_FALSE(picture_input(DType::kInt64, square).ok());
   EXPECT_EQ(picture_input(DType::kBytes, one)->form, PictureForm::kEncoded);
   const std::string_view text = "abc";
-  const auto encoded = picture_tensor(std::as_bytes(std::span(text)), *picture_input(DType::kBytes, one));
+  const auto encoded =
+      picture_tensor(std::as_bytes(std::span(text)), *picture_input(DType::kBytes, one));
   EXPECT_EQ(encoded->size(), 7u);
 }
 

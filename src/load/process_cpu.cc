@@ -63,7 +63,8 @@ std::set<std::string> listening_inodes(int port) {
     while (std::getline(file, line)) {
       std::istringstream fields(line);
       std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
-      fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >> inode;
+      fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
+          timeout >> inode;
       if (state == "0A" && local.ends_with(wanted)) inodes.insert("socket:[" + inode + "]");
     }
   }
@@ -77,14 +78,16 @@ std::optional<pid_t> listener_of(int port) {
   if (inodes.empty()) return std::nullopt;
   for (const pid_t pid : all_processes()) {
     std::error_code error;
-    for (fs::directory_iterator it("/proc/" + std::to_string(pid) + "/fd", error), end; !error && it != end;
-         it.increment(error)) {
+    for (fs::directory_iterator it("/proc/" + std::to_string(pid) + "/fd", error), end;
+         !error && it != end; it.increment(error)) {
       std::error_code gone;
       if (!inodes.contains(fs::read_symlink(it->path(), gone).string())) continue;
       const auto own = stat_of(pid);
       const auto parent = own ? stat_of(own->parent) : std::nullopt;
       const std::string stem = own ? own->name.substr(0, own->name.find('-')) : "";
-      if (parent && own->parent != 1 && !stem.empty() && stem != own->name && parent->name.starts_with(stem)) return own->parent;
+      if (parent && own->parent != 1 && !stem.empty() && stem != own->name &&
+          parent->name.starts_with(stem))
+        return own->parent;
       return pid;
     }
   }
@@ -119,7 +122,9 @@ std::optional<Duration> cpu_of(const std::vector<pid_t>& processes) {
 Duration own_cpu() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+  const auto of = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 

@@ -1,5 +1,5 @@
-// Charts and tables of measurements in one HTML file that needs nothing else: inline SVG, a table under each chart, light, dark and print.
-// Pure functions.
+// Charts and tables of measurements in one HTML file that needs nothing else: inline SVG, a table
+// under each chart, light, dark and print. Pure functions.
 #pragma once
 #include <map>
 #include <optional>
@@ -15,7 +15,8 @@ namespace corolla::load {
 // One level of load, as charts need it.
 struct Point {
   double level = 0;  // concurrency or request rate
-  double throughput = 0, throughput_low = 0, throughput_high = 0;  // inferences a second; low = high = 0: no interval known
+  double throughput = 0, throughput_low = 0,
+         throughput_high = 0;  // inferences a second; low = high = 0: no interval known
   double goodput = 0;
   double mean_us = 0;
   std::map<double, double> latency_us;  // by percentile: 50, 90, 95, 99, 99.9

@@ -34,20 +34,25 @@ std::vector<std::string> cells_of(const std::string& line) {
 std::optional<double> number(const std::string& text) {
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 
 // One row of a table, cell by column name.
 class Row {
  public:
-  Row(const CsvTable& table, const std::vector<std::string>& cells, const std::string& path, size_t line)
+  Row(const CsvTable& table, const std::vector<std::string>& cells, const std::string& path,
+      size_t line)
       : table_(table), cells_(cells), path_(path), line_(line) {}
 
   Result<double> need(const std::string& name) const {
     ASSIGN_OR_RETURN(const size_t index, table_.column(name, path_));
     const auto value = number(cells_[index]);
-    if (!value) return bad(path_ + ":" + std::to_string(line_) + ": '" + cells_[index] + "' in column '" + name + "' is no number");
+    if (!value)
+      return bad(path_ + ":" + std::to_string(line_) + ": '" + cells_[index] + "' in column '" +
+                 name + "' is no number");
     return *value;
   }
   std::optional<std::string> text(const std::string& name) const {
@@ -110,7 +115,8 @@ Status add_sweep(const fs::path& folder, bool several_systems, ReportInput& inpu
     for (const auto [key, value] : notes) {
       std::string_view text;
       if (value.get(text) == simdjson::SUCCESS)
-        input.notes.emplace_back((several_systems ? name + ": " : "") + std::string(key), std::string(text));
+        input.notes.emplace_back((several_systems ? name + ": " : "") + std::string(key),
+                                 std::string(text));
     }
   double budget_ms = 0;
   if (!input.budget && root["budget_ms"].get(budget_ms) == simdjson::SUCCESS && budget_ms > 0)
@@ -121,14 +127,16 @@ Status add_sweep(const fs::path& folder, bool several_systems, ReportInput& inpu
     int64_t slices = 0, batch = 1;
     const bool has_slices = step["slices"].get(slices) == simdjson::SUCCESS;
     if (step["batch"].get(batch) != simdjson::SUCCESS) batch = 1;
-    std::string label = has_slices ? std::to_string(slices) + (slices == 1 ? " slice" : " slices") : fs::path(file).stem().string();
+    std::string label = has_slices ? std::to_string(slices) + (slices == 1 ? " slice" : " slices")
+                                   : fs::path(file).stem().string();
     if (batch > 1) label += ", batch " + std::to_string(batch);
     if (several_systems) label = name + ", " + label;
     ASSIGN_OR_RETURN(Series series, read_series((folder / file).string(), label));
     if (has_slices && batch == 1) series.slices = static_cast<int>(slices);
     for (Point& point : series.points) {
       char level[64];
-      snprintf(level, sizeof level, "%s_%g.hgrm", series.by_rate ? "rate" : "concurrency", point.level);
+      snprintf(level, sizeof level, "%s_%g.hgrm", series.by_rate ? "rate" : "concurrency",
+               point.level);
       point.distribution = read_hgrm(folder / fs::path(file).stem() / level);
     }
     input.series.push_back(std::move(series));
@@ -156,8 +164,8 @@ Result<CsvTable> read_csv(const std::string& path) {
     if (table.head.empty()) {
       table.head = std::move(cells);
     } else if (cells.size() != table.head.size()) {
-      return bad(path + ":" + std::to_string(n) + " has " + std::to_string(cells.size()) + " cells; its head has " +
-                 std::to_string(table.head.size()));
+      return bad(path + ":" + std::to_string(n) + " has " + std::to_string(cells.size()) +
+                 " cells; its head has " + std::to_string(table.head.size()));
     } else {
       table.rows.push_back(std::move(cells));
     }
@@ -170,40 +178,48 @@ Result<Series> read_series(const std::string& path, const std::string& name) {
   ASSIGN_OR_RETURN(const CsvTable table, read_csv(path));
   Series series;
   series.name = name;
-  series.by_rate = std::find(table.head.begin(), table.head.end(), "Request Rate") != table.head.end();
+  series.by_rate =
+      std::find(table.head.begin(), table.head.end(), "Request Rate") != table.head.end();
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const Row row(table, table.rows[i], path, i + 2);
     Point point;
     ASSIGN_OR_RETURN(point.level, row.need(series.by_rate ? "Request Rate" : "Concurrency"));
     ASSIGN_OR_RETURN(point.throughput, row.need("Inferences/Second"));
     for (const double p : {50.0, 90.0, 95.0, 99.0}) {
-      ASSIGN_OR_RETURN(point.latency_us[p], row.need("p" + std::to_string(static_cast<int>(p)) + " latency"));
+      ASSIGN_OR_RETURN(point.latency_us[p],
+                       row.need("p" + std::to_string(static_cast<int>(p)) + " latency"));
     }
     if (const double us = row.get("p99.9 latency"); us > 0) point.latency_us[99.9] = us;
     point.throughput_low = row.get("Throughput CI low");
     point.throughput_high = row.get("Throughput CI high");
     point.goodput = row.get("Goodput/Second", point.throughput);
     if (row.text("Server Queue")) {
-      for (const auto& [part, column] : {std::pair("client send", "Client Send"), std::pair("network", "Network+Server Send/Recv"),
-                                         std::pair("queue", "Server Queue"), std::pair("compute input", "Server Compute Input"),
-                                         std::pair("compute infer", "Server Compute Infer"), std::pair("compute output", "Server Compute Output"),
-                                         std::pair("client receive", "Client Recv")})
+      for (const auto& [part, column] :
+           {std::pair("client send", "Client Send"),
+            std::pair("network", "Network+Server Send/Recv"), std::pair("queue", "Server Queue"),
+            std::pair("compute input", "Server Compute Input"),
+            std::pair("compute infer", "Server Compute Infer"),
+            std::pair("compute output", "Server Compute Output"),
+            std::pair("client receive", "Client Recv")})
         point.parts_us[part] = row.get(column);
     }
     point.failed = static_cast<uint64_t>(std::max(0.0, row.get("Errors")));
     point.stable = row.get("Stable", 1) != 0;
     point.valid = row.get("Generator Bottleneck") == 0;
-    if (const auto slices = row.text("Inferences/Second by slice")) point.slices = slices_of(*slices);
+    if (const auto slices = row.text("Inferences/Second by slice"))
+      point.slices = slices_of(*slices);
     series.points.push_back(std::move(point));
   }
   if (series.points.empty()) return bad(path + " holds no measurement");
-  std::stable_sort(series.points.begin(), series.points.end(), [](auto& a, auto& b) { return a.level < b.level; });
+  std::stable_sort(series.points.begin(), series.points.end(),
+                   [](auto& a, auto& b) { return a.level < b.level; });
   return series;
 }
 
 Status add_measurements(const std::string& path, bool several_systems, ReportInput& input) {
   std::error_code error;
-  if (!fs::exists(path, error)) return Error{Code::kNotFound, "there is no file or folder '" + path + "'"};
+  if (!fs::exists(path, error))
+    return Error{Code::kNotFound, "there is no file or folder '" + path + "'"};
   fs::path clean = fs::path(path).lexically_normal();
   if (!clean.has_filename()) clean = clean.parent_path();
   if (!fs::is_directory(clean, error)) {
@@ -220,11 +236,15 @@ Status add_measurements(const std::string& path, bool several_systems, ReportInp
       if (entry.path().extension() == ".csv") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files) {
-      ASSIGN_OR_RETURN(Series series, read_series(file.string(), (several_systems ? clean.filename().string() + ", " : "") + file.stem().string()));
+      ASSIGN_OR_RETURN(
+          Series series,
+          read_series(file.string(), (several_systems ? clean.filename().string() + ", " : "") +
+                                         file.stem().string()));
       input.series.push_back(std::move(series));
     }
   }
-  if (input.series.size() == before) return Error{Code::kNotFound, "the folder '" + path + "' holds no measurement"};
+  if (input.series.size() == before)
+    return Error{Code::kNotFound, "the folder '" + path + "' holds no measurement"};
   return ok();
 }
 

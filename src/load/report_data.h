@@ -1,5 +1,5 @@
-// Measurements read back from disk: CSV files (perf_client's or ours) and the folders that `corolla sweep` fills.
-// Thread-safe: pure functions of the files.
+// Measurements read back from disk: CSV files (perf_client's or ours) and the folders that `corolla
+// sweep` fills. Thread-safe: pure functions of the files.
 #pragma once
 #include <string>
 #include <vector>
@@ -23,8 +23,8 @@ Result<CsvTable> read_csv(const std::string& path);
 // kInvalidArgument names a missing column or a cell that is no number.
 Result<Series> read_series(const std::string& path, const std::string& name);
 
-// Adds to `input` what a path holds: a CSV, a sweep's folder (manifest.json names its files), or a folder of CSVs.
-// kNotFound when there is nothing in it.
+// Adds to `input` what a path holds: a CSV, a sweep's folder (manifest.json names its files), or a
+// folder of CSVs. kNotFound when there is nothing in it.
 Status add_measurements(const std::string& path, bool several_systems, ReportInput& input);
 
 }  // namespace corolla::load

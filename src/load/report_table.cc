@@ -6,7 +6,8 @@ namespace corolla::load {
 
 std::string html_table(const ReportTable& table) {
   std::string out = "<table><thead><tr>";
-  for (const std::string& cell : table.head) out += "<th scope=\"col\">" + html_escaped(cell) + "</th>";
+  for (const std::string& cell : table.head)
+    out += "<th scope=\"col\">" + html_escaped(cell) + "</th>";
   out += "</tr></thead><tbody>\n";
   for (const auto& row : table.rows) {
     out += "<tr>";

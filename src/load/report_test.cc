@@ -32,7 +32,8 @@ class ReportTest : public testing::Test {
 
 // As perf_client 2.40 writes it.
 constexpr const char* kTheirs =
-    "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server Compute Infer,"
+    "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server "
+    "Compute Input,Server Compute Infer,"
     "Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency\n"
     "2,9820.46,46,82,55,0,18,0,0,189,261,290,358\n"
     "1,2931.76,28,293,9,0,8,0,0,102,142,516,7042\n";
@@ -53,14 +54,20 @@ TEST_F(ReportTest, ReadsPerfClientsCsv) {
 }
 
 TEST_F(ReportTest, BrokenCsvsAreOneSentence) {
-  const auto message = [&](const std::string& text) { return read_series(write("b.csv", text), "x").error().what; };
+  const auto message = [&](const std::string& text) {
+    return read_series(write("b.csv", text), "x").error().what;
+  };
   EXPECT_NE(message("").find("is empty"), std::string::npos);
-  EXPECT_NE(message("Concurrency,p50 latency\n1,2\n").find("no column 'Inferences/Second'"), std::string::npos);
-  EXPECT_NE(message("Concurrency,Inferences/Second\n1\n").find(":2 has 1 cells"), std::string::npos);
+  EXPECT_NE(message("Concurrency,p50 latency\n1,2\n").find("no column 'Inferences/Second'"),
+            std::string::npos);
+  EXPECT_NE(message("Concurrency,Inferences/Second\n1\n").find(":2 has 1 cells"),
+            std::string::npos);
   std::string text = kTheirs;
   text.replace(text.find("9820.46"), 7, "quickly");
   EXPECT_NE(message(text).find("'quickly' in column 'Inferences/Second'"), std::string::npos);
-  EXPECT_NE(message(std::string(kTheirs).substr(0, std::string(kTheirs).find('\n') + 1)).find("no measurement"), std::string::npos);
+  EXPECT_NE(message(std::string(kTheirs).substr(0, std::string(kTheirs).find('\n') + 1))
+                .find("no measurement"),
+            std::string::npos);
   ReportInput input;
   EXPECT_EQ(add_measurements(folder_ + "/nothing", false, input).error().code, Code::kNotFound);
   fs::create_directories(folder_ + "/empty");
@@ -80,14 +87,18 @@ TEST_F(ReportTest, NamesTheLargestLoadWithinTheBudget) {
       Point p;
       p.level = c;
       p.throughput = std::min(c * 30, slices * 300);
-      p.latency_us = {{50, 1000.0 * c / slices}, {90, 1100.0 * c / slices}, {95, 1200.0 * c / slices}, {99, 1350.0 * c / slices}};
+      p.latency_us = {{50, 1000.0 * c / slices},
+                      {90, 1100.0 * c / slices},
+                      {95, 1200.0 * c / slices},
+                      {99, 1350.0 * c / slices}};
       p.slices = {{"0", 10}, {"1", 10}};
       series.points.push_back(p);
     }
     input.series.push_back(series);
   }
   const std::string html = report_html(input);
-  // p99 is 1.35 ms * c / slices: 37 outstanding on one slice are 49.95 ms; the throughput no longer grows after 10.
+  // p99 is 1.35 ms * c / slices: 37 outstanding on one slice are 49.95 ms; the throughput no longer
+  // grows after 10.
   EXPECT_NE(html.find("With 1 slices, 10 outstanding (300/s)"), std::string::npos);
   EXPECT_NE(html.find("with 3 slices, 30 outstanding (900/s)"), std::string::npos);
   EXPECT_NE(html.find("budget 50 ms"), std::string::npos);
@@ -115,7 +126,9 @@ TEST_F(ReportTest, TextFromFilesCannotBecomeMarkup) {
   EXPECT_NE(html.find("&lt;b&gt;&amp;&quot;"), std::string::npos);
 }
 
-TEST_F(ReportTest, NothingMeasuredIsStillAPage) { EXPECT_NE(report_html({}).find("</html>"), std::string::npos); }
+TEST_F(ReportTest, NothingMeasuredIsStillAPage) {
+  EXPECT_NE(report_html({}).find("</html>"), std::string::npos);
+}
 
 TEST_F(ReportTest, ASweepGoesOnWhereItStopped) {
   auto server = *DelayServer::start({});

@@ -1,4 +1,5 @@
-// What is kept of each request, until its window has been summarised. Times are nanoseconds on the steady clock.
+// What is kept of each request, until its window has been summarised. Times are nanoseconds on the
+// steady clock.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -9,9 +10,10 @@
 namespace corolla::load {
 
 struct Sample {
-  int64_t due = 0;   // open loop: when the schedule wanted it; closed loop: when a place became free (= sent)
-  int64_t sent = 0;  // given to a connection
-  int64_t done = 0;  // the whole answer was there, or the error
+  int64_t due =
+      0;  // open loop: when the schedule wanted it; closed loop: when a place became free (= sent)
+  int64_t sent = 0;      // given to a connection
+  int64_t done = 0;      // the whole answer was there, or the error
   uint32_t send_ns = 0;  // first to last byte of the request
   uint32_t recv_ns = 0;  // first to last byte of the answer
   uint8_t failed = 0;    // 0, or 1 + the Code

@@ -31,11 +31,13 @@ Result<std::unique_ptr<Generator>> generator_for(const wire::ClientAddress& addr
   return Generator::start(std::move(options));
 }
 
-void compare(const std::string& what, const Histogram& found, const Histogram& truth, std::vector<SelfCheckLine>& lines) {
+void compare(const std::string& what, const Histogram& found, const Histogram& truth,
+             std::vector<SelfCheckLine>& lines) {
   for (const double p : {50.0, 99.0, 99.9}) {
     char name[80];
     snprintf(name, sizeof name, "%s, p%g", what.c_str(), p);
-    lines.push_back({name, static_cast<double>(found.percentile(p)) / 1e6, static_cast<double>(truth.percentile(p)) / 1e6, "ms"});
+    lines.push_back({name, static_cast<double>(found.percentile(p)) / 1e6,
+                     static_cast<double>(truth.percentile(p)) / 1e6, "ms"});
   }
 }
 
@@ -69,12 +71,14 @@ Result<std::vector<SelfCheckLine>> self_check(Duration length) {
     for (uint64_t n = 0; n < count; ++n) truth.add(delay(n).count());
     ASSIGN_OR_RETURN(auto server, DelayServer::start({.delay = delay}));
     ASSIGN_OR_RETURN(auto generator, generator_for(server->address()));
-    ASSIGN_OR_RETURN(const Histogram found, run(*generator, rate, now(), count, [](const Sample&) {}));
+    ASSIGN_OR_RETURN(const Histogram found,
+                     run(*generator, rate, now(), count, [](const Sample&) {}));
     compare("known delays", found, truth, lines);
   }
   {
     const Duration period = seconds(10), freeze = seconds(1);
-    ASSIGN_OR_RETURN(auto server, DelayServer::start({.freeze_every = period, .freeze_for = freeze}));
+    ASSIGN_OR_RETURN(auto server,
+                     DelayServer::start({.freeze_every = period, .freeze_for = freeze}));
     ASSIGN_OR_RETURN(auto generator, generator_for(server->address()));
     const auto periods = std::max<uint64_t>(1, static_cast<uint64_t>(to_seconds(length) / 10));
     const TimePoint start = server->started() + period / 2;
@@ -101,7 +105,8 @@ Result<std::vector<SelfCheckLine>> self_check(Duration length) {
     const Duration cpu = generator->cpu().busiest;
     generator->run_closed(64, 100'000);
     generator->wait_idle(seconds(60));
-    const double took = to_seconds(now() - begin), used = to_seconds(generator->cpu().busiest - cpu);
+    const double took = to_seconds(now() - begin),
+                 used = to_seconds(generator->cpu().busiest - cpu);
     lines.push_back({"small requests a second, one thread", 100'000 / took, 0, "1/s"});
     lines.push_back({"the same, of the thread's own CPU time", 100'000 / used, 0, "1/s"});
   }

@@ -15,8 +15,9 @@ struct SelfCheckLine {
   double ratio() const { return truth > 0 ? found / truth : 0; }
 };
 
-// A server with a table of delays (p50, p99, p99.9), and one that stands still for 1 s in every 10 s (p50, p99, p99.9), each under open-loop load for
-// about `length`. Also the most small requests a second from one thread.
+// A server with a table of delays (p50, p99, p99.9), and one that stands still for 1 s in every 10
+// s (p50, p99, p99.9), each under open-loop load for about `length`. Also the most small requests a
+// second from one thread.
 Result<std::vector<SelfCheckLine>> self_check(Duration length);
 
 }  // namespace corolla::load

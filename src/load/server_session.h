@@ -1,5 +1,6 @@
-// A KserveClient for programs without an event loop: the loop runs on a thread of the session's own, and every call waits for its answer.
-// Thread-safe: calls may come from any thread but the session's own.
+// A KserveClient for programs without an event loop: the loop runs on a thread of the session's
+// own, and every call waits for its answer. Thread-safe: calls may come from any thread but the
+// session's own.
 #pragma once
 #include <functional>
 #include <future>
@@ -15,7 +16,8 @@ namespace corolla::load {
 
 class ServerSession {
  public:
-  static Result<std::unique_ptr<ServerSession>> open(wire::Protocol protocol, const wire::ClientAddress& address,
+  static Result<std::unique_ptr<ServerSession>> open(wire::Protocol protocol,
+                                                     const wire::ClientAddress& address,
                                                      wire::ClientHeaders headers = {});
   ~ServerSession();
 
@@ -25,7 +27,8 @@ class ServerSession {
   Result<ServerMetadata> server_metadata();
   Result<ModelMetadata> model_metadata(const std::string& model, const std::string& version);
   Result<ModelConfig> model_config(const std::string& model, const std::string& version);
-  Result<std::vector<ModelStatistics>> statistics(const std::string& model, const std::string& version);
+  Result<std::vector<ModelStatistics>> statistics(const std::string& model,
+                                                  const std::string& version);
   Result<InferAnswer> infer(const wire::InferRequest& request);
   Status register_shared_memory(const std::string& region, const std::string& key, uint64_t bytes);
   Status unregister_shared_memory(const std::string& region);

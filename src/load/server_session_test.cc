@@ -31,7 +31,8 @@ TEST(ServerSession, InfersAndReadsTheNumbers) {
   const float values[4] = {1, 2, 3, 4};
   wire::InferRequest request;
   request.model = "null";
-  request.inputs.push_back({.name = "input", .shape = {1, 4}, .bytes = std::as_bytes(std::span(values))});
+  request.inputs.push_back(
+      {.name = "input", .shape = {1, 4}, .bytes = std::as_bytes(std::span(values))});
   const auto answer = session->infer(request);
   ASSERT_TRUE(answer.ok()) << answer.error().what;
   ASSERT_EQ(answer->outputs.size(), 1u);
@@ -86,8 +87,12 @@ TEST(InferAnswer, BrokenOnesAreRefused) {
   EXPECT_FALSE(read(good, good.size() + 9).ok());
   EXPECT_FALSE(read("{}", std::nullopt).ok());
   EXPECT_FALSE(read("nonsense", std::nullopt).ok());
-  EXPECT_FALSE(read(R"({"outputs":[{"name":"o","datatype":"FP99","shape":[1],"data":[1]}]})", std::nullopt).ok());
-  EXPECT_FALSE(read(R"({"outputs":[{"name":"o","datatype":"FP32","shape":[1],"data":["x"]}]})", std::nullopt).ok());
+  EXPECT_FALSE(
+      read(R"({"outputs":[{"name":"o","datatype":"FP99","shape":[1],"data":[1]}]})", std::nullopt)
+          .ok());
+  EXPECT_FALSE(
+      read(R"({"outputs":[{"name":"o","datatype":"FP32","shape":[1],"data":["x"]}]})", std::nullopt)
+          .ok());
 }
 
 TEST(InferAnswer, ClassificationsAreReadWithTheirLabels) {

@@ -21,7 +21,8 @@ Result<SharedRegion> SharedRegion::create(const std::string& key, size_t bytes) 
   if (!fd) return failed("create");
   SharedRegion region;
   region.key_ = key;
-  // posix_fallocate instead of ftruncate: a full /dev/shm must be an error here, not a SIGBUS later.
+  // posix_fallocate instead of ftruncate: a full /dev/shm must be an error here, not a SIGBUS
+  // later.
   if (const int error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
     errno = error;
     return failed("reserve");

@@ -1,4 +1,5 @@
-// A named POSIX shared memory object, for servers that read a client's tensors in place. The name goes when the owner goes.
+// A named POSIX shared memory object, for servers that read a client's tensors in place. The name
+// goes when the owner goes.
 #pragma once
 #include <cstddef>
 #include <span>
@@ -14,7 +15,8 @@ class SharedRegion {
  public:
   // `key` begins with '/'. kInternal when the system has no room, with the size.
   static Result<SharedRegion> create(const std::string& key, size_t bytes);
-  SharedRegion(SharedRegion&& other) noexcept : key_(std::exchange(other.key_, {})), map_(std::move(other.map_)) {}
+  SharedRegion(SharedRegion&& other) noexcept
+      : key_(std::exchange(other.key_, {})), map_(std::move(other.map_)) {}
   SharedRegion& operator=(SharedRegion&& other) noexcept;
   ~SharedRegion();
 

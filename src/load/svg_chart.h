@@ -1,6 +1,6 @@
-// Charts as SVG text. Every series is told apart by colour, by marker, by dashes and by its name at the end of its line, so that colour is
-// never needed. Colours come from CSS variables, which follow the reader's light or dark setting.
-// Pure functions.
+// Charts as SVG text. Every series is told apart by colour, by marker, by dashes and by its name at
+// the end of its line, so that colour is never needed. Colours come from CSS variables, which
+// follow the reader's light or dark setting. Pure functions.
 #pragma once
 #include <optional>
 #include <string>
@@ -18,7 +18,7 @@ struct ChartPoint {
 
 struct ChartLine {
   std::string name;
-  int style = 0;        // colour and marker
+  int style = 0;  // colour and marker
   bool dashed = false;
   std::vector<ChartPoint> points;  // ascending x
 };
@@ -27,18 +27,18 @@ struct LineChart {
   std::string title, x_label, y_label;
   std::vector<ChartLine> lines;
   bool log_y = false;
-  bool ordinal_colours = false;  // styles are amounts (slices): colours go from light to dark
-  bool percentiles_on_x = false; // x is a percentile below 100, drawn as 1/(1-p) on a log axis
+  bool ordinal_colours = false;   // styles are amounts (slices): colours go from light to dark
+  bool percentiles_on_x = false;  // x is a percentile below 100, drawn as 1/(1-p) on a log axis
   std::optional<std::pair<double, std::string>> limit;  // a horizontal line and its name
 };
 std::string draw(const LineChart& chart);
 
 // Bars in groups; each bar may be stacked.
 struct Bar {
-  std::string label;               // under the bar
-  std::vector<double> parts;       // from the bottom, as many as part_names
-  std::string value_text;          // above the bar
-  int style = 0;                   // when there is only one part
+  std::string label;          // under the bar
+  std::vector<double> parts;  // from the bottom, as many as part_names
+  std::string value_text;     // above the bar
+  int style = 0;              // when there is only one part
 };
 struct BarChart {
   std::string title, x_label, y_label;

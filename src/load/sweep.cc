@@ -45,7 +45,8 @@ class StepFile {
     ASSIGN_OR_RETURN(const size_t level, table.column("Concurrency", path_));
     ASSIGN_OR_RETURN(const size_t rate, table.column("Inferences/Second", path_));
     head_ = joined(table.head);
-    for (const auto& row : table.rows) rows_[std::stod(row[level])] = {std::stod(row[rate]), joined(row)};
+    for (const auto& row : table.rows)
+      rows_[std::stod(row[level])] = {std::stod(row[rate]), joined(row)};
     return ok();
   }
 
@@ -57,12 +58,16 @@ class StepFile {
     const size_t end = text.find('\n');
     const std::string head = text.substr(0, end);
     if (!head_.empty() && head_ != head)
-      return Error{Code::kInvalidArgument, path_ + " has other columns than this measurement gives; choose another --out folder"};
+      return Error{
+          Code::kInvalidArgument,
+          path_ + " has other columns than this measurement gives; choose another --out folder"};
     head_ = head;
-    rows_[row.level.value] = {row.inferences_per_second, text.substr(end + 1, text.size() - end - 2)};
+    rows_[row.level.value] = {row.inferences_per_second,
+                              text.substr(end + 1, text.size() - end - 2)};
     std::vector<std::pair<double, std::string>> sorted;
     for (const auto& [level, line] : rows_) sorted.push_back(line);
-    std::stable_sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) { return a.first < b.first; });
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](auto& a, auto& b) { return a.first < b.first; });
     std::string out = head_ + "\n";
     for (const auto& [rate, line] : sorted) out += line + "\n";
     return write_file(path_, out);
@@ -75,23 +80,28 @@ class StepFile {
 
 std::string manifest(const SweepOptions& options) {
   const std::optional<Duration> budget = options.perf.budget;
-  std::string out = "{\n  \"name\": " + json_string(options.name) + ",\n  \"model\": " + json_string(options.perf.model) +
-                    ",\n  \"budget_ms\": " + (budget ? std::to_string(to_seconds(*budget) * 1000) : "0") +
-                    ",\n  \"protocol\": \"" + (options.perf.protocol == wire::Protocol::kHttp ? "http" : "grpc") +
-                    "\",\n  \"window_ms\": " + std::to_string(to_seconds(options.perf.window) * 1000) +
-                    ",\n  \"stability_percentage\": " + std::to_string(options.perf.stability.percentage) +
-                    ",\n  \"concurrency\": [" + std::to_string(options.concurrency.begin) + ", " +
-                    std::to_string(options.concurrency.end) + ", " + std::to_string(options.concurrency.step) +
-                    "],\n  \"notes\": {";
+  std::string out =
+      "{\n  \"name\": " + json_string(options.name) +
+      ",\n  \"model\": " + json_string(options.perf.model) +
+      ",\n  \"budget_ms\": " + (budget ? std::to_string(to_seconds(*budget) * 1000) : "0") +
+      ",\n  \"protocol\": \"" + (options.perf.protocol == wire::Protocol::kHttp ? "http" : "grpc") +
+      "\",\n  \"window_ms\": " + std::to_string(to_seconds(options.perf.window) * 1000) +
+      ",\n  \"stability_percentage\": " + std::to_string(options.perf.stability.percentage) +
+      ",\n  \"concurrency\": [" + std::to_string(options.concurrency.begin) + ", " +
+      std::to_string(options.concurrency.end) + ", " + std::to_string(options.concurrency.step) +
+      "],\n  \"notes\": {";
   for (size_t i = 0; i < options.notes.size(); ++i)
-    out += (i > 0 ? ",\n    " : "\n    ") + json_string(options.notes[i].first) + ": " + json_string(options.notes[i].second);
+    out += (i > 0 ? ",\n    " : "\n    ") + json_string(options.notes[i].first) + ": " +
+           json_string(options.notes[i].second);
   out += "\n  },\n  \"steps\": [";
   bool first = true;
   const std::vector<int> all = options.slices.empty() ? std::vector<int>{0} : options.slices;
   for (const int slices : all)
     for (const int64_t batch : options.batches) {
-      out += std::string(first ? "\n    " : ",\n    ") + "{" + (slices > 0 ? "\"slices\": " + std::to_string(slices) + ", " : "") +
-             "\"batch\": " + std::to_string(batch) + ", \"file\": " + json_string(file_of(slices, batch, options)) + "}";
+      out += std::string(first ? "\n    " : ",\n    ") + "{" +
+             (slices > 0 ? "\"slices\": " + std::to_string(slices) + ", " : "") +
+             "\"batch\": " + std::to_string(batch) +
+             ", \"file\": " + json_string(file_of(slices, batch, options)) + "}";
       first = false;
     }
   return out + "\n  ]\n}\n";
@@ -100,7 +110,8 @@ std::string manifest(const SweepOptions& options) {
 // Saves each finished point and passes the progress on.
 class PointSaver final : public PerfObserver {
  public:
-  PointSaver(SweepObserver& outer, StepFile& file, std::string tables) : outer_(outer), file_(file), tables_(std::move(tables)) {}
+  PointSaver(SweepObserver& outer, StepFile& file, std::string tables)
+      : outer_(outer), file_(file), tables_(std::move(tables)) {}
   void progress(const LoadLevel& level, size_t trial, double rate, size_t outstanding) override {
     outer_.progress(level, trial, rate, outstanding);
   }
@@ -126,12 +137,14 @@ class PointSaver final : public PerfObserver {
 };
 
 // One CSV. False: interrupted.
-Result<bool> run_step(const SweepOptions& options, int slices, int64_t batch, SweepObserver& observer, const std::atomic<bool>& stop) {
+Result<bool> run_step(const SweepOptions& options, int slices, int64_t batch,
+                      SweepObserver& observer, const std::atomic<bool>& stop) {
   const std::string path = options.folder + "/" + file_of(slices, batch, options);
   StepFile file(path);
   RETURN_IF_ERROR(file.load());
   std::vector<double> wanted;
-  for (double c = options.concurrency.begin; c <= options.concurrency.end; c += options.concurrency.step)
+  for (double c = options.concurrency.begin; c <= options.concurrency.end;
+       c += options.concurrency.step)
     if (!file.has(c)) wanted.push_back(c);
   observer.step(slices, batch, file.size());
   if (wanted.empty()) return true;
@@ -148,7 +161,8 @@ Result<bool> run_step(const SweepOptions& options, int slices, int64_t batch, Sw
     if (result.broken) return *result.broken;
     if (stop) return false;
     if (options.stop_above > 0 && options.perf.budget && !result.rows.empty()) {
-      const bool far = result.rows.back().us(99) * 1000 > options.stop_above * static_cast<double>(options.perf.budget->count());
+      const bool far = result.rows.back().us(99) * 1000 >
+                       options.stop_above * static_cast<double>(options.perf.budget->count());
       above = far ? above + 1 : 0;
       if (above == 2) break;
     }
@@ -173,18 +187,24 @@ std::vector<std::pair<std::string, std::string>> machine_notes() {
       cpu = line.substr(line.find(':') + 2);
       break;
     }
-  const double gigabytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
-  snprintf(text, sizeof text, ", %u cores, %.0f GB", std::thread::hardware_concurrency(), gigabytes);
+  const double gigabytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                           static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
+  snprintf(text, sizeof text, ", %u cores, %.0f GB", std::thread::hardware_concurrency(),
+           gigabytes);
   out.emplace_back("machine", cpu + text);
   utsname kernel{};
-  if (uname(&kernel) == 0) out.emplace_back("kernel", std::string(kernel.sysname) + " " + kernel.release);
+  if (uname(&kernel) == 0)
+    out.emplace_back("kernel", std::string(kernel.sysname) + " " + kernel.release);
   return out;
 }
 
-Result<bool> sweep(const SweepOptions& options, SweepObserver& observer, const std::atomic<bool>& stop) {
+Result<bool> sweep(const SweepOptions& options, SweepObserver& observer,
+                   const std::atomic<bool>& stop) {
   std::error_code error;
   fs::create_directories(options.folder, error);
-  if (error) return Error{Code::kPermission, "cannot make the folder '" + options.folder + "': " + error.message()};
+  if (error)
+    return Error{Code::kPermission,
+                 "cannot make the folder '" + options.folder + "': " + error.message()};
   RETURN_IF_ERROR(write_file(options.folder + "/manifest.json", manifest(options)));
   const std::vector<int> all = options.slices.empty() ? std::vector<int>{0} : options.slices;
   for (const int slices : all)

@@ -24,14 +24,17 @@ std::string_view trimmed(std::string_view text) {
 std::optional<double> number(std::string_view text) {
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(value))
     return std::nullopt;
   return value;
 }
 
-Error bad_line(const std::string& path, size_t line, std::string_view text, std::string_view wanted) {
+Error bad_line(const std::string& path, size_t line, std::string_view text,
+               std::string_view wanted) {
   return {Code::kInvalidArgument, path + ":" + std::to_string(line) + ": '" +
-                                      std::string(text.substr(0, 60)) + "' is not " + std::string(wanted)};
+                                      std::string(text.substr(0, 60)) + "' is not " +
+                                      std::string(wanted)};
 }
 
 std::string_view column(std::string_view line, size_t index) {
@@ -59,7 +62,8 @@ Result<std::vector<Duration>> read_intervals(const std::string& path) {
     sum += gaps.back();
   }
   if (gaps.empty() || sum == Duration::zero())
-    return Error{Code::kInvalidArgument, path + " holds no gap above 0: one number of microseconds a line is wanted"};
+    return Error{Code::kInvalidArgument,
+                 path + " holds no gap above 0: one number of microseconds a line is wanted"};
   return gaps;
 }
 
@@ -80,21 +84,28 @@ Result<std::vector<Duration>> read_trace(const std::string& path) {
       const size_t columns = std::count(text.begin(), text.end(), ',') + 1;
       for (size_t c = 0; c < columns && !found; ++c) {
         std::string name(column(text, c));
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char x) { return tolower(x); });
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](unsigned char x) { return tolower(x); });
         const std::string_view stem = std::string_view(name).substr(0, name.find('_'));
-        if (stem != "time" && stem != "timestamp" && stem != "offset" && stem != "arrival") continue;
+        if (stem != "time" && stem != "timestamp" && stem != "offset" && stem != "arrival")
+          continue;
         found = true;
         index = c;
-        unit = name.ends_with("_ms") ? 1e-3 : name.ends_with("_us") ? 1e-6 : name.ends_with("_ns") ? 1e-9 : 1;
+        unit = name.ends_with("_ms")   ? 1e-3
+               : name.ends_with("_us") ? 1e-6
+               : name.ends_with("_ns") ? 1e-9
+                                       : 1;
       }
       if (!found)
-        return Error{Code::kInvalidArgument,
-                     path + " has no column named time, timestamp, offset or arrival; its header is '" +
-                         std::string(text.substr(0, 80)) + "'"};
+        return Error{
+            Code::kInvalidArgument,
+            path + " has no column named time, timestamp, offset or arrival; its header is '" +
+                std::string(text.substr(0, 80)) + "'"};
       continue;
     }
     const auto value = number(column(text, index));
-    if (!value) return bad_line(path, n, text, "a row with a time in column " + std::to_string(index + 1));
+    if (!value)
+      return bad_line(path, n, text, "a row with a time in column " + std::to_string(index + 1));
     times.push_back(*value * unit);
   }
   if (times.empty()) return Error{Code::kInvalidArgument, path + " holds no arrival"};
@@ -103,7 +114,8 @@ Result<std::vector<Duration>> read_trace(const std::string& path) {
   offsets.reserve(times.size());
   for (const double t : times) {
     if (t - times.front() > 1e9)
-      return Error{Code::kInvalidArgument, path + " spans more than 30 years; is the unit of its times right?"};
+      return Error{Code::kInvalidArgument,
+                   path + " spans more than 30 years; is the unit of its times right?"};
     offsets.push_back(Duration(std::llround((t - times.front()) * 1e9)));
   }
   return offsets;

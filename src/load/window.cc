@@ -15,7 +15,9 @@ Histogram latencies(const Window& window) {
   return histogram;
 }
 
-bool within(double low, double high, double percentage) { return low > 0 && high <= low * (1 + percentage / 100); }
+bool within(double low, double high, double percentage) {
+  return low > 0 && high <= low * (1 + percentage / 100);
+}
 
 void add_blocks(const Window& window, std::vector<Block>& blocks) {
   const size_t first = blocks.size();
@@ -24,7 +26,8 @@ void add_blocks(const Window& window, std::vector<Block>& blocks) {
   const int64_t begin = to_ns(window.begin);
   for (const Sample& sample : window.samples) {
     if (!sample.ok()) continue;
-    const auto index = static_cast<size_t>(std::max<double>(0, static_cast<double>(sample.done - begin) / 1e9 / seconds));
+    const auto index = static_cast<size_t>(
+        std::max<double>(0, static_cast<double>(sample.done - begin) / 1e9 / seconds));
     blocks[first + std::min(index, kBlocksAWindow - 1)].latency.add(sample.latency());
   }
 }
@@ -51,7 +54,8 @@ std::optional<ServerTimes> server_times(std::span<const Window> windows) {
   }
   if (!any) return std::nullopt;
   const auto own = [](const CountedTime& time) { return mean_us(time, time.count); };
-  return ServerTimes{own(sum.queue), own(sum.compute_input), own(sum.compute_infer), own(sum.compute_output)};
+  return ServerTimes{own(sum.queue), own(sum.compute_input), own(sum.compute_infer),
+                     own(sum.compute_output)};
 }
 
 std::string fault(const PerfRow& row, const RowOptions& options) {
@@ -60,11 +64,13 @@ std::string fault(const PerfRow& row, const RowOptions& options) {
   const double allowed = std::max(static_cast<double>(options.max_lateness.count()),
                                   0.05 * static_cast<double>(row.latency.percentile(99)));
   if (row.level.kind == LoadLevel::Kind::kRate && late > allowed) {
-    snprintf(text, sizeof text, "requests left %.0f us late (p99; %.0f us are allowed)", late / 1000, allowed / 1000);
+    snprintf(text, sizeof text, "requests left %.0f us late (p99; %.0f us are allowed)",
+             late / 1000, allowed / 1000);
     return text;
   }
   if (row.busiest_thread > options.max_busy) {
-    snprintf(text, sizeof text, "a load thread was busy %.0f %% of the time: give more --max-threads",
+    snprintf(text, sizeof text,
+             "a load thread was busy %.0f %% of the time: give more --max-threads",
              100 * row.busiest_thread);
     return text;
   }
@@ -74,7 +80,8 @@ std::string fault(const PerfRow& row, const RowOptions& options) {
 }  // namespace
 
 double deciding_latency(const Histogram& latency, const StabilityOptions& options) {
-  return options.percentile ? static_cast<double>(latency.percentile(*options.percentile)) : latency.mean();
+  return options.percentile ? static_cast<double>(latency.percentile(*options.percentile))
+                            : latency.mean();
 }
 
 Verdict judge(std::span<const Window> windows, const StabilityOptions& options) {
@@ -89,14 +96,17 @@ Verdict judge(std::span<const Window> windows, const StabilityOptions& options) 
     high_rate = std::max(high_rate, rate);
     low_latency = std::min(low_latency, deciding);
     high_latency = std::max(high_latency, deciding);
-    if (all_over && deciding <= static_cast<double>(options.latency_threshold->count())) all_over = false;
+    if (all_over && deciding <= static_cast<double>(options.latency_threshold->count()))
+      all_over = false;
   }
-  if (within(low_rate, high_rate, options.percentage) && within(low_latency, high_latency, options.percentage))
+  if (within(low_rate, high_rate, options.percentage) &&
+      within(low_latency, high_latency, options.percentage))
     return Verdict::kStable;
   return all_over && low_rate > 0 ? Verdict::kOverThreshold : Verdict::kMore;
 }
 
-PerfRow make_row(const LoadLevel& level, std::span<const Window> windows, const RowOptions& options) {
+PerfRow make_row(const LoadLevel& level, std::span<const Window> windows,
+                 const RowOptions& options) {
   PerfRow row;
   row.level = level;
   row.batch = options.batch;
@@ -127,7 +137,8 @@ PerfRow make_row(const LoadLevel& level, std::span<const Window> windows, const 
       have_server_cpu = false;
     weighted_busy += window.busiest_thread * window.seconds();
     for (const auto& [slice, requests] : window.slice_requests) row.slices[slice] += requests;
-    for (const auto& [name, value] : window.gauges) row.gauges[name] += value / static_cast<double>(windows.size());
+    for (const auto& [name, value] : window.gauges)
+      row.gauges[name] += value / static_cast<double>(windows.size());
     if (window.seconds() > 0) add_blocks(window, blocks);
   }
   const auto answered = static_cast<double>(row.answered);
@@ -147,8 +158,9 @@ PerfRow make_row(const LoadLevel& level, std::span<const Window> windows, const 
   row.client_cpu_us = static_cast<double>(client_cpu.count()) / 1000 / ended;
   if (have_server_cpu) row.server_cpu_us = static_cast<double>(server_cpu.count()) / 1000 / ended;
   if (options.stability.latency_threshold)
-    row.over_threshold = row.answered == 0 || deciding_latency(row.latency, options.stability) >
-                                                  static_cast<double>(options.stability.latency_threshold->count());
+    row.over_threshold =
+        row.answered == 0 || deciding_latency(row.latency, options.stability) >
+                                 static_cast<double>(options.stability.latency_threshold->count());
   row.generator_fault = fault(row, options);
   return row;
 }

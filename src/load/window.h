@@ -1,5 +1,5 @@
-// A window of a run, the rule that says when windows agree, and the row that the newest of them make together.
-// Pure: no clocks, no sockets.
+// A window of a run, the rule that says when windows agree, and the row that the newest of them
+// make together. Pure: no clocks, no sockets.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -31,8 +31,8 @@ struct Window {
 };
 
 struct StabilityOptions {
-  double percentage = 10;             // -s: the largest may be this much above the smallest
-  std::optional<double> percentile;   // which latency must be stable; none: the mean
+  double percentage = 10;            // -s: the largest may be this much above the smallest
+  std::optional<double> percentile;  // which latency must be stable; none: the mean
   std::optional<Duration> latency_threshold;
   size_t windows = 3;
 };
@@ -41,8 +41,9 @@ struct StabilityOptions {
 double deciding_latency(const Histogram& latency, const StabilityOptions& options);
 
 enum class Verdict { kMore, kStable, kOverThreshold };
-// Looks at the newest `windows` windows: stable when neither throughput nor the deciding latency varies by more than the percentage and
-// each has answers; over the threshold when all of them are; else more windows are needed.
+// Looks at the newest `windows` windows: stable when neither throughput nor the deciding latency
+// varies by more than the percentage and each has answers; over the threshold when all of them are;
+// else more windows are needed.
 Verdict judge(std::span<const Window> windows, const StabilityOptions& options);
 
 struct LoadLevel {
@@ -60,7 +61,8 @@ struct PerfRow {
   int64_t batch = 1;
   uint64_t answered = 0, failed = 0;
   double inferences_per_second = 0;
-  double goodput = 0;  // inferences a second answered within the budget; without a budget the same as inferences_per_second
+  double goodput = 0;  // inferences a second answered within the budget; without a budget the same
+                       // as inferences_per_second
   double send_us = 0, recv_us = 0;
   std::optional<ServerTimes> server;
   Histogram latency, lateness;  // ns, of answered requests; lateness of all
@@ -75,18 +77,22 @@ struct PerfRow {
   std::map<std::string, double> slices;  // inferences a second
   std::map<std::string, double> gauges;
 
-  double us(double percentile) const { return static_cast<double>(latency.percentile(percentile)) / 1000; }
+  double us(double percentile) const {
+    return static_cast<double>(latency.percentile(percentile)) / 1000;
+  }
 };
 
 struct RowOptions {
   int64_t batch = 1;
   std::optional<Duration> budget;
   StabilityOptions stability;
-  Duration max_lateness = std::chrono::milliseconds(1);  // p99; more is allowed up to 5 % of the latency's p99
-  double max_busy = 0.95;                                // of a load thread
+  Duration max_lateness =
+      std::chrono::milliseconds(1);  // p99; more is allowed up to 5 % of the latency's p99
+  double max_busy = 0.95;            // of a load thread
 };
 
 // The windows merged into one row: percentiles over all their latencies.
-PerfRow make_row(const LoadLevel& level, std::span<const Window> windows, const RowOptions& options);
+PerfRow make_row(const LoadLevel& level, std::span<const Window> windows,
+                 const RowOptions& options);
 
 }  // namespace corolla::load

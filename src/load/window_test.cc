@@ -26,7 +26,8 @@ Window window_of(int second, int count, Duration latency, int failed = 0) {
 }
 
 TEST(Judge, NeedsThreeWindowsThatAgree) {
-  std::vector<Window> windows = {window_of(0, 100, milliseconds(10)), window_of(1, 105, milliseconds(10))};
+  std::vector<Window> windows = {window_of(0, 100, milliseconds(10)),
+                                 window_of(1, 105, milliseconds(10))};
   EXPECT_EQ(judge(windows, {}), Verdict::kMore);
   windows.push_back(window_of(2, 109, milliseconds(10)));
   EXPECT_EQ(judge(windows, {}), Verdict::kStable);
@@ -36,14 +37,16 @@ TEST(Judge, NeedsThreeWindowsThatAgree) {
 }
 
 TEST(Judge, LatencyMustAgreeToo) {
-  const std::vector<Window> windows = {window_of(0, 100, milliseconds(10)), window_of(1, 100, milliseconds(10)),
+  const std::vector<Window> windows = {window_of(0, 100, milliseconds(10)),
+                                       window_of(1, 100, milliseconds(10)),
                                        window_of(2, 100, milliseconds(12))};
   EXPECT_EQ(judge(windows, {}), Verdict::kMore);
   EXPECT_EQ(judge(windows, {.percentage = 25}), Verdict::kStable);
 }
 
 TEST(Judge, StopsEarlyWhenAllWindowsAreOverTheThreshold) {
-  const std::vector<Window> windows = {window_of(0, 100, milliseconds(30)), window_of(1, 100, milliseconds(60)),
+  const std::vector<Window> windows = {window_of(0, 100, milliseconds(30)),
+                                       window_of(1, 100, milliseconds(60)),
                                        window_of(2, 100, milliseconds(90))};
   StabilityOptions options;
   options.latency_threshold = milliseconds(20);
@@ -53,15 +56,20 @@ TEST(Judge, StopsEarlyWhenAllWindowsAreOverTheThreshold) {
 }
 
 TEST(Judge, AWindowWithoutAnswersIsNotStable) {
-  const std::vector<Window> windows = {window_of(0, 0, milliseconds(1)), window_of(1, 0, milliseconds(1)),
+  const std::vector<Window> windows = {window_of(0, 0, milliseconds(1)),
+                                       window_of(1, 0, milliseconds(1)),
                                        window_of(2, 0, milliseconds(1))};
   EXPECT_EQ(judge(windows, {}), Verdict::kMore);
 }
 
 TEST(Row, PoolsTheWindows) {
-  std::vector<Window> windows = {window_of(0, 100, milliseconds(10)), window_of(1, 300, milliseconds(20), 3)};
-  windows[0].server = ModelStatistics{"1", 100, 50, {100, 1000000}, {}, {100, 500000}, {100, 100000}, {100, 300000}, {100, 100000}};
-  windows[1].server = ModelStatistics{"1", 297, 90, {297, 3000000}, {}, {297, 1500000}, {297, 300000}, {297, 900000}, {297, 300000}};
+  std::vector<Window> windows = {window_of(0, 100, milliseconds(10)),
+                                 window_of(1, 300, milliseconds(20), 3)};
+  windows[0].server = ModelStatistics{
+      "1", 100, 50, {100, 1000000}, {}, {100, 500000}, {100, 100000}, {100, 300000}, {100, 100000}};
+  windows[1].server = ModelStatistics{
+      "1",           297,           90,           {297, 3000000}, {}, {297, 1500000},
+      {297, 300000}, {297, 900000}, {297, 300000}};
   windows[0].client_cpu = milliseconds(40);
   windows[1].client_cpu = milliseconds(60);
   windows[0].server_cpu = milliseconds(100);
@@ -93,11 +101,14 @@ TEST(Row, SaysWhenTheGeneratorWasTheBottleneck) {
   std::vector<Window> windows = {window_of(0, 100, milliseconds(10))};
   EXPECT_EQ(make_row({LoadLevel::Kind::kRate, 100}, windows, {}).generator_fault, "");
   for (Sample& sample : windows[0].samples) sample.due -= 5'000'000;  // they left 5 ms late
-  EXPECT_NE(make_row({LoadLevel::Kind::kRate, 100}, windows, {}).generator_fault.find("5000 us late"), std::string::npos);
+  EXPECT_NE(
+      make_row({LoadLevel::Kind::kRate, 100}, windows, {}).generator_fault.find("5000 us late"),
+      std::string::npos);
   // In a closed loop nothing is due.
   EXPECT_EQ(make_row({LoadLevel::Kind::kConcurrency, 1}, windows, {}).generator_fault, "");
   windows[0].busiest_thread = 0.99;
-  EXPECT_NE(make_row({LoadLevel::Kind::kConcurrency, 1}, windows, {}).generator_fault.find("99 %"), std::string::npos);
+  EXPECT_NE(make_row({LoadLevel::Kind::kConcurrency, 1}, windows, {}).generator_fault.find("99 %"),
+            std::string::npos);
 }
 
 TEST(Row, LatenessIsPartOfTheLatency) {
@@ -113,7 +124,8 @@ TEST(Bootstrap, WiderWhenRequestsShareTheirFate) {
     const bool slow = i % 50 == 0;
     even[i % 40].latency.add(slow ? 50'000'000 : 1'000'000 + i);
   }
-  for (int i = 0; i < 4000; ++i) lumped[i / 100].latency.add(i / 100 == 7 ? 50'000'000 : 1'000'000 + i);
+  for (int i = 0; i < 4000; ++i)
+    lumped[i / 100].latency.add(i / 100 == 7 ? 50'000'000 : 1'000'000 + i);
   const Intervals narrow = bootstrap(even), wide = bootstrap(lumped);
   EXPECT_GT(wide.p99.high - wide.p99.low, 40e6);
   EXPECT_LT(narrow.throughput.high - narrow.throughput.low, 0.05 * 1000);

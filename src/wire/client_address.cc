@@ -29,7 +29,8 @@ Result<ClientAddress> resolve_address(std::string_view text, int default_port) {
   for (std::string_view scheme : {"http://", "grpc://"})
     if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
   if (text.starts_with("https://") || text.starts_with("grpcs://"))
-    return Error{Code::kUnsupported, "address '" + given + "' asks for TLS, which this client does not speak"};
+    return Error{Code::kUnsupported,
+                 "address '" + given + "' asks for TLS, which this client does not speak"};
   while (text.ends_with('/')) text.remove_suffix(1);
 
   std::string host, port = std::to_string(default_port);
@@ -59,7 +60,8 @@ Result<ClientAddress> resolve_address(std::string_view text, int default_port) {
   if (failed != 0 || found == nullptr)
     return Error{Code::kUnavailable,
                  "cannot find the address of '" + host + "': " + gai_strerror(failed)};
-  // "localhost" may name ::1 first while most servers listen on 127.0.0.1: prefer IPv4 where there is a choice.
+  // "localhost" may name ::1 first while most servers listen on 127.0.0.1: prefer IPv4 where there
+  // is a choice.
   const addrinfo* chosen = found;
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next)
     if (a->ai_family == AF_INET) {
@@ -78,10 +80,12 @@ Result<Fd> begin_connect(const ClientAddress& address) {
   Fd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket)
     return Error{Code::kUnavailable, "cannot make a socket for " + address.text + ": " +
-                                         strerror(errno) + "; raise the limit of open files (ulimit -n)"};
+                                         strerror(errno) +
+                                         "; raise the limit of open files (ulimit -n)"};
   const int one = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage),
+                address.length) != 0 &&
       errno != EINPROGRESS)
     return refused(address, errno);
   return socket;

@@ -18,22 +18,23 @@ namespace corolla::wire {
 namespace {
 
 constexpr size_t kMaxParts = 64;
-constexpr uint32_t kMaxFrame = 256 << 10;            // so that calls still take turns
-constexpr size_t kMaxQueued = size_t{1} << 20;       // bytes given to us by nghttp2 that the socket has not taken yet
+constexpr uint32_t kMaxFrame = 256 << 10;  // so that calls still take turns
+constexpr size_t kMaxQueued =
+    size_t{1} << 20;  // bytes given to us by nghttp2 that the socket has not taken yet
 constexpr size_t kMaxMessage = size_t{1} << 31;
 constexpr int32_t kStreamWindow = 8 << 20;
 constexpr int32_t kConnectionWindow = 64 << 20;
 constexpr size_t kReadBytes = 256 << 10;
 
 std::array<char, 5> message_prefix(bool compressed, size_t bytes) {
-  return {static_cast<char>(compressed), static_cast<char>(bytes >> 24), static_cast<char>(bytes >> 16),
-          static_cast<char>(bytes >> 8), static_cast<char>(bytes)};
+  return {static_cast<char>(compressed), static_cast<char>(bytes >> 24),
+          static_cast<char>(bytes >> 16), static_cast<char>(bytes >> 8), static_cast<char>(bytes)};
 }
 
 std::string compress(const std::vector<Piece>& pieces, GrpcCompression kind) {
   z_stream z{};
-  CHECK(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kind == GrpcCompression::kGzip ? 31 : 15, 8,
-                     Z_DEFAULT_STRATEGY) == Z_OK);
+  CHECK(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                     kind == GrpcCompression::kGzip ? 31 : 15, 8, Z_DEFAULT_STRATEGY) == Z_OK);
   std::string out;
   std::array<char, 65536> chunk;
   auto push = [&](const void* data, size_t size, int flush) {
@@ -115,7 +116,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     std::span<const std::byte> borrowed;
     std::shared_ptr<const ClientCall> keeps;
     const std::byte* data() const {
-      return borrowed.data() != nullptr ? borrowed.data() : reinterpret_cast<const std::byte*>(owned.data());
+      return borrowed.data() != nullptr ? borrowed.data()
+                                        : reinterpret_cast<const std::byte*>(owned.data());
     }
     size_t size() const { return borrowed.data() != nullptr ? borrowed.size() : owned.size(); }
   };
@@ -190,7 +192,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
       const ssize_t used = nghttp2_session_mem_recv(
           session_, reinterpret_cast<const uint8_t*>(read_buffer_.data()), result.bytes);
       if (used < 0) {
-        lost(std::string("ended: the server does not speak HTTP/2: ") + nghttp2_strerror(static_cast<int>(used)));
+        lost(std::string("ended: the server does not speak HTTP/2: ") +
+             nghttp2_strerror(static_cast<int>(used)));
         return false;
       }
       if (!deliver_finished()) return false;
@@ -216,9 +219,10 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     answer.times.recv_end = read_at_;
     answer.http_status = stream.http_status;
     if (!stream.grpc_status) {
-      answer.error = stream.http_status != 0 && stream.http_status != 200
-                         ? error_of_http(stream.http_status, {})
-                         : Error{Code::kUnavailable, address_.text + " ended a call without a gRPC status"};
+      answer.error =
+          stream.http_status != 0 && stream.http_status != 200
+              ? error_of_http(stream.http_status, {})
+              : Error{Code::kUnavailable, address_.text + " ended a call without a gRPC status"};
     } else if (*stream.grpc_status != 0) {
       answer.error = error_of_grpc(*stream.grpc_status, stream.grpc_message);
     } else if (stream.message.size() < 5) {
@@ -228,7 +232,10 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
       memcpy(&bytes, &stream.message[1], 4);
       bytes = __builtin_bswap32(bytes);
       if (stream.message[0] != std::byte{0} || bytes != stream.message.size() - 5)
-        answer.error = Error{Code::kUnavailable, address_.text + " answered with a message that is compressed or not as long as it says"};
+        answer.error =
+            Error{Code::kUnavailable,
+                  address_.text +
+                      " answered with a message that is compressed or not as long as it says"};
     }
     return answer;
   }
@@ -252,7 +259,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     }
     gone_ = outer;
     // Its memory is used again.
-    if (!free_.empty() && free_.back()->message.capacity() == 0 && message.capacity() < (1u << 20)) {
+    if (!free_.empty() && free_.back()->message.capacity() == 0 &&
+        message.capacity() < (1u << 20)) {
       message.clear();
       free_.back()->message = std::move(message);
     }
@@ -262,7 +270,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
   void timed_out(Call& stream) {
     stream.timer = 0;
     Error error{Code::kDeadlineExceeded, address_.text + " did not answer within " +
-                                             std::to_string(stream.timeout->count() / 1000) + " us"};
+                                             std::to_string(stream.timeout->count() / 1000) +
+                                             " us"};
     if (session_ != nullptr && stream.stream_id != 0) {
       nghttp2_session_set_stream_user_data(session_, stream.stream_id, nullptr);
       nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.stream_id, NGHTTP2_CANCEL);
@@ -410,8 +419,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     return static_cast<ssize_t>(length);
   }
 
-  static ssize_t on_read(nghttp2_session* session, int32_t id, uint8_t*, size_t length, uint32_t* flags,
-                         nghttp2_data_source* source, void*) {
+  static ssize_t on_read(nghttp2_session* session, int32_t id, uint8_t*, size_t length,
+                         uint32_t* flags, nghttp2_data_source* source, void*) {
     auto* stream = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, id));
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const size_t left = static_cast<const ClientCall*>(source->ptr)->body_bytes() - stream->given;
@@ -428,8 +437,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
                      max_frame, kMaxFrame});
   }
 
-  static int on_send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head, size_t length,
-                          nghttp2_data_source*, void* user) {
+  static int on_send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head,
+                          size_t length, nghttp2_data_source*, void* user) {
     GrpcConnection& me = self(user);
     if (me.out_bytes_ > kMaxQueued) return NGHTTP2_ERR_WOULDBLOCK;
     auto* stream =
@@ -441,8 +450,9 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     return 0;
   }
 
-  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
-                       const uint8_t* value, size_t value_size, uint8_t, void* user) {
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
+                       void* user) {
     auto* stream =
         static_cast<Call*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
     if (stream == nullptr) return 0;
@@ -461,7 +471,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     return 0;
   }
 
-  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t length, void*) {
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data,
+                     size_t length, void*) {
     auto* stream = static_cast<Call*>(nghttp2_session_get_stream_user_data(session, id));
     if (stream == nullptr) return 0;
     if (stream->message.size() + length > kMaxMessage) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -520,8 +531,8 @@ void GrpcConnection::submit(Call& stream) {
   headers.reserve(8 + stream.call->headers.size());
   auto add = [&](std::string_view name, std::string_view value) {
     headers.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-                       reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-                       NGHTTP2_NV_FLAG_NONE});
+                       reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(),
+                       value.size(), NGHTTP2_NV_FLAG_NONE});
   };
   add(":method", "POST");
   add(":scheme", "http");
@@ -537,8 +548,10 @@ void GrpcConnection::submit(Call& stream) {
   const int32_t id =
       nghttp2_submit_request(session_, nullptr, headers.data(), headers.size(), &body, &stream);
   if (id < 0) {
-    // Out of stream numbers (after a billion calls) or going away: it fails with the connection, and the next call connects anew.
-    Error error{Code::kUnavailable, "the connection to " + address_.text + " takes no more calls: " + nghttp2_strerror(id)};
+    // Out of stream numbers (after a billion calls) or going away: it fails with the connection,
+    // and the next call connects anew.
+    Error error{Code::kUnavailable, "the connection to " + address_.text +
+                                        " takes no more calls: " + nghttp2_strerror(id)};
     return fail_all_soon(std::move(error));
   }
   stream.stream_id = id;
@@ -552,7 +565,8 @@ std::shared_ptr<ClientCall> make_grpc_call(std::string_view method, std::vector<
   call->path = "/inference.GRPCInferenceService/" + std::string(method);
   call->headers = std::move(headers);
   if (compression != GrpcCompression::kNone) {
-    call->headers.emplace_back("grpc-encoding", compression == GrpcCompression::kGzip ? "gzip" : "deflate");
+    call->headers.emplace_back("grpc-encoding",
+                               compression == GrpcCompression::kGzip ? "gzip" : "deflate");
     call->body_compressed = true;
     std::string packed = compress(pieces, compression);
     pieces.clear();
@@ -570,7 +584,8 @@ std::shared_ptr<ClientCall> make_grpc_call(std::string_view method, std::vector<
   return call;
 }
 
-std::unique_ptr<ClientConnection> make_grpc_connection(EventLoop& loop, const ClientAddress& address) {
+std::unique_ptr<ClientConnection> make_grpc_connection(EventLoop& loop,
+                                                       const ClientAddress& address) {
   return std::make_unique<GrpcConnection>(loop, address);
 }
 

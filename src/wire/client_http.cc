@@ -163,8 +163,7 @@ class HttpConnection final : public ClientConnection, EventLoop::Watcher {
     answer.http_status = parser_.status();
     answer.json_size = parser_.json_size();
     answer.times = times_;
-    if (parser_.status() != 200)
-      answer.error = error_of_http(parser_.status(), parser_.body());
+    if (parser_.status() != 200) answer.error = error_of_http(parser_.status(), parser_.body());
     if (state_ == State::kReceiving && parser_.keep_alive() && !parser_.has_leftover()) {
       state_ = State::kIdle;
     } else {
@@ -266,7 +265,8 @@ void finish_http_call(ClientCall& call, std::string_view host, std::optional<siz
   head += "\r\n";
 }
 
-std::unique_ptr<ClientConnection> make_http_connection(EventLoop& loop, const ClientAddress& address) {
+std::unique_ptr<ClientConnection> make_http_connection(EventLoop& loop,
+                                                       const ClientAddress& address) {
   return std::make_unique<HttpConnection>(loop, address);
 }
 

@@ -41,7 +41,8 @@ std::optional<size_t> number(std::string_view text, int base = 10) {
 
 std::span<std::byte> HttpAnswerParser::room() {
   size_t want = 4096;
-  if (head_ != 0 && framing_ == Framing::kLength) want = std::max<size_t>(1, head_ + length_ - used_);
+  if (head_ != 0 && framing_ == Framing::kLength)
+    want = std::max<size_t>(1, head_ + length_ - used_);
   if (buffer_.size() < used_ + want) buffer_.resize(std::max(buffer_.size() * 2, used_ + want));
   return std::span(buffer_).subspan(used_);
 }
@@ -91,7 +92,8 @@ Result<bool> HttpAnswerParser::parse_head(size_t end) {
   if (line.size() < 12 || !line.starts_with("HTTP/1.") || line[8] != ' ')
     return bad("its first line is '" + std::string(line.substr(0, 60)) + "'");
   const std::optional<size_t> status = number(line.substr(9, 3));
-  if (!status || *status < 100) return bad("its status is '" + std::string(line.substr(9, 3)) + "'");
+  if (!status || *status < 100)
+    return bad("its status is '" + std::string(line.substr(9, 3)) + "'");
   status_ = static_cast<int>(*status);
   keep_alive_ = line[7] != '0';
   framing_ = Framing::kUntilClose;
@@ -104,7 +106,8 @@ Result<bool> HttpAnswerParser::parse_head(size_t end) {
     const std::string_view name = line.substr(0, colon), value = trimmed(line.substr(colon + 1));
     if (same_name(name, "content-length")) {
       const auto n = number(value);
-      if (!n || *n > kMaxBodyBytes) return bad("its Content-Length is '" + std::string(value) + "'");
+      if (!n || *n > kMaxBodyBytes)
+        return bad("its Content-Length is '" + std::string(value) + "'");
       if (framing_ == Framing::kChunked) continue;
       framing_ = Framing::kLength;
       length_ = *n;
@@ -152,7 +155,8 @@ Result<bool> HttpAnswerParser::advance_chunks() {
       }
     }
     if (used_ < line_end + 2 + *size + 2) return false;
-    if (text.substr(line_end + 2 + *size, 2) != "\r\n") return bad("a chunk does not end where it said");
+    if (text.substr(line_end + 2 + *size, 2) != "\r\n")
+      return bad("a chunk does not end where it said");
     chunked_.append(text.substr(line_end + 2, *size));
     chunk_at_ = line_end + 2 + *size + 2;
   }
@@ -164,8 +168,9 @@ Result<bool> HttpAnswerParser::ended() {
     framing_ = Framing::kLength;
     return true;
   }
-  return Error{Code::kUnavailable, "the server closed the connection in the middle of its answer, after " +
-                                       std::to_string(used_) + " bytes"};
+  return Error{Code::kUnavailable,
+               "the server closed the connection in the middle of its answer, after " +
+                   std::to_string(used_) + " bytes"};
 }
 
 std::span<const std::byte> HttpAnswerParser::body() const {

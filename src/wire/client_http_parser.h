@@ -1,5 +1,5 @@
-// Reads one HTTP/1.1 answer at a time: strict where it matters for framing, indifferent to headers that it does not need.
-// Thread-safe: no state but its own.
+// Reads one HTTP/1.1 answer at a time: strict where it matters for framing, indifferent to headers
+// that it does not need. Thread-safe: no state but its own.
 #pragma once
 #include <optional>
 #include <span>
@@ -19,7 +19,8 @@ class HttpAnswerParser {
   // Where the next bytes from the socket belong; never empty.
   std::span<std::byte> room();
 
-  // `n` bytes were written at the beginning of room(). True once the answer is complete. An Error says what is wrong with it.
+  // `n` bytes were written at the beginning of room(). True once the answer is complete. An Error
+  // says what is wrong with it.
   Result<bool> filled(size_t n);
 
   // The server closed: true if that completes the answer (one without a length), else an Error.
@@ -33,7 +34,8 @@ class HttpAnswerParser {
 
   // Nothing of an answer has come yet.
   bool fresh() const { return used_ == 0; }
-  // Ready for the next answer. Bytes beyond the last one's end are an error of the server's: the connection must be closed then.
+  // Ready for the next answer. Bytes beyond the last one's end are an error of the server's: the
+  // connection must be closed then.
   bool has_leftover() const { return leftover_; }
   void reset();
 
@@ -54,8 +56,8 @@ class HttpAnswerParser {
   bool keep_alive_ = true;
   bool leftover_ = false;
   std::optional<size_t> json_size_;
-  std::string chunked_;    // the body put together, for kChunked
-  size_t chunk_at_ = 0;    // next byte in buffer_ to look at, for kChunked
+  std::string chunked_;  // the body put together, for kChunked
+  size_t chunk_at_ = 0;  // next byte in buffer_ to look at, for kChunked
 };
 
 }  // namespace corolla::wire

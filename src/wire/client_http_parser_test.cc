@@ -93,9 +93,11 @@ TEST(ClientHttpParser, CanBeUsedAgain) {
   for (const std::string body : {"a", "bb", ""}) {
     parser.reset();
     EXPECT_TRUE(parser.fresh());
-    ASSERT_TRUE(
-        feed(parser, "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body, 3)
-            .complete);
+    ASSERT_TRUE(feed(parser,
+                     "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
+                         "\r\n\r\n" + body,
+                     3)
+                    .complete);
     EXPECT_EQ(body_of(parser), body);
   }
 }
@@ -103,7 +105,8 @@ TEST(ClientHttpParser, CanBeUsedAgain) {
 TEST(ClientHttpParser, NonsenseIsAnError) {
   for (const std::string_view text :
        {"SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"}) {

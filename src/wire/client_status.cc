@@ -7,32 +7,54 @@ namespace {
 
 Code code_of_http(int status) {
   switch (status) {
-    case 400: return Code::kInvalidArgument;
-    case 403: return Code::kPermission;
-    case 404: return Code::kNotFound;
-    case 409: return Code::kAlreadyExists;
-    case 413: return Code::kTooLarge;
-    case 429: return Code::kOverloaded;
-    case 499: return Code::kCancelled;
-    case 501: return Code::kUnsupported;
-    case 503: return Code::kOverloaded;
-    case 504: return Code::kDeadlineExceeded;
-    default: return status >= 500 ? Code::kInternal : Code::kInvalidArgument;
+    case 400:
+      return Code::kInvalidArgument;
+    case 403:
+      return Code::kPermission;
+    case 404:
+      return Code::kNotFound;
+    case 409:
+      return Code::kAlreadyExists;
+    case 413:
+      return Code::kTooLarge;
+    case 429:
+      return Code::kOverloaded;
+    case 499:
+      return Code::kCancelled;
+    case 501:
+      return Code::kUnsupported;
+    case 503:
+      return Code::kOverloaded;
+    case 504:
+      return Code::kDeadlineExceeded;
+    default:
+      return status >= 500 ? Code::kInternal : Code::kInvalidArgument;
   }
 }
 
 Code code_of_grpc(int code) {
   switch (code) {
-    case 1: return Code::kCancelled;
-    case 3: return Code::kInvalidArgument;
-    case 4: return Code::kDeadlineExceeded;
-    case 5: return Code::kNotFound;
-    case 6: return Code::kAlreadyExists;
-    case 7: case 16: return Code::kPermission;
-    case 8: return Code::kOverloaded;
-    case 12: return Code::kUnsupported;
-    case 14: return Code::kUnavailable;
-    default: return Code::kInternal;
+    case 1:
+      return Code::kCancelled;
+    case 3:
+      return Code::kInvalidArgument;
+    case 4:
+      return Code::kDeadlineExceeded;
+    case 5:
+      return Code::kNotFound;
+    case 6:
+      return Code::kAlreadyExists;
+    case 7:
+    case 16:
+      return Code::kPermission;
+    case 8:
+      return Code::kOverloaded;
+    case 12:
+      return Code::kUnsupported;
+    case 14:
+      return Code::kUnavailable;
+    default:
+      return Code::kInternal;
   }
 }
 

@@ -1,5 +1,5 @@
-// What a server's refusal means: HTTP statuses and gRPC codes back into Errors, with the server's own sentence.
-// Thread-safe.
+// What a server's refusal means: HTTP statuses and gRPC codes back into Errors, with the server's
+// own sentence. Thread-safe.
 #pragma once
 #include <span>
 #include <string>

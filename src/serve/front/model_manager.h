@@ -60,8 +60,8 @@ class ModelManager {
     std::string reason;
   };
   std::vector<Entry> index() const;
-  // Every model that should be there is ready on at least one worker, or cannot be loaded by any: one
-  // broken model does not keep the others from being announced.
+  // Every model that should be there is ready on at least one worker, or cannot be loaded by any:
+  // one broken model does not keep the others from being announced.
   bool ready() const;
   // What load() and unload() have made of the wish; for the next front.
   std::vector<std::string> wanted() const { return {wanted_.begin(), wanted_.end()}; }
