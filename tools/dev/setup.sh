@@ -36,8 +36,8 @@ need_packages() {
   step "apt-get install" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
-# The wheel carries headers, CMake files and libraries. Python bindings, other devices' plugins and the front ends that Corolla never loads are left out; the IR front end
-# stays: without it compiled blobs do not load.
+# The wheel carries headers, CMake files and libraries. Other devices' plugins are left out. All front ends stay: the CMake files name them, and without the IR front end compiled
+# blobs do not load.
 need_openvino() {
   local want have=.cache/openvino/sha256
   want=$(sed -n 's/.*--hash=sha256:\([0-9a-f]*\).*/\1/p' third_party/openvino.txt)
@@ -53,7 +53,7 @@ fetch_openvino() {
   python3 -m pip download --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --python-version 3.11 --implementation cp \
     --platform manylinux_2_28_x86_64 -d .cache/openvino-wheel -r third_party/openvino.txt
   (cd .cache/openvino && python3 -m zipfile -e ../openvino-wheel/openvino-*.whl .)
-  rm -rf .cache/openvino-wheel .cache/openvino/openvino/libs/*{gpu,npu}_plugin* .cache/openvino/openvino/libs/*{tensorflow,pytorch,paddle,jax,gguf}*_frontend*
+  rm -rf .cache/openvino-wheel .cache/openvino/openvino/libs/*{gpu,npu}_plugin*
 }
 
 dev_setup() {
