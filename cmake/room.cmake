@@ -63,7 +63,7 @@ function(corolla_room NAME)
       COROLLA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata" COROLLA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
       COROLLA_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
     add_test(NAME ${NAME} COMMAND ${TARGET}_test --gtest_brief=1)
-    set_tests_properties(${NAME} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT 900)
     if(COROLLA_SANITIZE)
       # OpenVINO's TBB otherwise loads a library in a way that the sanitizers forbid.
       set_tests_properties(${NAME} PROPERTIES ENVIRONMENT "TBB_ENABLE_SANITIZERS=1")

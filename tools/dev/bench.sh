@@ -28,6 +28,10 @@ dev_bench() {
       need_peers
       .venv-peers/bin/python bench/peers/fleet.py --peers .venv-peers --bin build/bin --perf-client "$ROOT/.cache/perf_client/perf_client" "$@"
       ;;
+    life)
+      need_test_env
+      .venv-test/bin/python bench/fleet_life.py --bin build/bin --models models
+      ;;
     micro | all)
       dev_build build-bench -DCOROLLA_BENCH=ON -DCOROLLA_TESTS=OFF
       local bench
@@ -35,8 +39,8 @@ dev_bench() {
         say "${bench##*/}"
         "$bench"
       done
-      [ "${1:-all}" = micro ] || dev_bench peers
+      [ "${1:-all}" = micro ] || { dev_bench life && dev_bench peers; }
       ;;
-    *) die "there is no benchmark '$1': peers, micro, all" 2 ;;
+    *) die "there is no benchmark '$1': peers, life, micro, all" 2 ;;
   esac
 }
