@@ -1,7 +1,10 @@
+// clang-format off
+#include <stdio.h>  // which jpeglib.h needs and does not include
+
 #include <jpeglib.h>
+// clang-format on
 #include <png.h>
 #include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "load/picture.h"
