@@ -47,20 +47,21 @@ TEST_F(PerfTest, MeasuresEachConcurrency) {
     EXPECT_GT(row.us(50), 5000);
     EXPECT_GT(row.inferences_per_second, 0);
     // Little's law: what is outstanding = rate * time; within what windows of 100 ms allow.
-    EXPECT_NEAR(row.inferences_per_second * row.latency.mean() / 1e9 / row.level.value, 1, 0.25);
+    EXPECT_NEAR(row.inferences_per_second * row.latency.mean() / 1e9 / row.level.value, 1, 0.4);
     EXPECT_TRUE(row.server);
   }
   EXPECT_EQ(result->rows[2].level.value, 5);
 }
 
 TEST_F(PerfTest, StopsRaisingTheLoadAboveTheThreshold) {
-  // 5 ms for each request, one after the other: latency grows with the concurrency.
+  // 40 ms for each request, one after the other: latency grows with the concurrency.
   serve({.delay = [free = TimePoint()](uint64_t) mutable {
-    free = std::max(free, now()) + milliseconds(5);
+    free = std::max(free, now()) + milliseconds(40);
     return free - now();
   }});
   options_.concurrency = Range{1, 64, 1};
-  options_.stability.latency_threshold = milliseconds(12);
+  options_.window = milliseconds(200);
+  options_.stability.latency_threshold = milliseconds(100);
   const auto result = run();
   ASSERT_TRUE(result.ok());
   EXPECT_GE(result->rows.size(), 2u);
@@ -71,20 +72,21 @@ TEST_F(PerfTest, StopsRaisingTheLoadAboveTheThreshold) {
 
 TEST_F(PerfTest, FindsTheLargestLevelByHalving) {
   serve({.delay = [free = TimePoint()](uint64_t) mutable {
-    free = std::max(free, now()) + milliseconds(5);
+    free = std::max(free, now()) + milliseconds(40);
     return free - now();
   }});
   options_.concurrency = Range{1, 16, 1};
   options_.binary_search = true;
-  options_.stability.latency_threshold = milliseconds(27);
+  options_.window = milliseconds(200);
+  options_.stability.latency_threshold = milliseconds(220);
   const auto result = run();
   ASSERT_TRUE(result.ok());
   EXPECT_LE(result->rows.size(), 5u);
   double best = 0;
   for (const PerfRow& row : result->rows)
     if (!row.over_threshold) best = std::max(best, row.level.value);
-  EXPECT_GE(best, 3);
-  EXPECT_LE(best, 5);
+  EXPECT_GE(best, 2);
+  EXPECT_LE(best, 6);
 }
 
 TEST_F(PerfTest, RequestCountIsOneWindowOfExactlySoMany) {
@@ -108,7 +110,8 @@ TEST_F(PerfTest, ReplaysARecordedTrace) {
   unlink(path.c_str());
   ASSERT_TRUE(result.ok()) << result.error().what;
   EXPECT_EQ(result->rows.at(0).answered, 4u);
-  EXPECT_NEAR(result->rows.at(0).seconds, 0.1, 0.08);
+  EXPECT_GE(result->rows.at(0).seconds, 0.1);
+  EXPECT_LT(result->rows.at(0).seconds, 2);
 }
 
 TEST_F(PerfTest, AServerThatDiesKeepsWhatWasMeasured) {

@@ -19,6 +19,7 @@ struct Figure {
 
 std::string number(double value, const char* form = "%.4g") {
   char text[40];
+  if (std::abs(value) >= 1000 && form[1] == '.') form = "%.0f";
   snprintf(text, sizeof text, form, value);
   return text;
 }
