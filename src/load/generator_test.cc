@@ -127,7 +127,9 @@ TEST(Generator, FindsAnInjectedDistribution) {
   ASSERT_EQ(found.count(), kCount);
   // Never less than the truth; more only by what a busy machine adds.
   for (const double p : {50.0, 90.0, 99.0}) {
-    EXPECT_GE(static_cast<double>(found.percentile(p)), 0.995 * static_cast<double>(truth.percentile(p))) << p;
+    EXPECT_GE(static_cast<double>(found.percentile(p)),
+              0.995 * static_cast<double>(truth.percentile(p)))
+        << p;
     EXPECT_LE(found.percentile(p), truth.percentile(p) * 1.1 + 60e6) << p;
   }
 }

@@ -33,18 +33,22 @@ class Echo : public EchoHandler {
 class ClientGrpc : public testing::Test, public CallObserver {
  protected:
   ClientGrpc() {
-    const auto make = [](ConnectionSet& set, std::unique_ptr<Stream> stream, std::string_view early) {
+    const auto make = [](ConnectionSet& set, std::unique_ptr<Stream> stream,
+                         std::string_view early) {
       return std::make_unique<H2Connection>(set, std::move(stream), early, H2Limits{});
     };
     server_ = std::make_unique<LoopbackServer>(
-        handler_, TransportLimits{}, ListenerOptions{.speaks = Speaks::kEither, .http2 = make, .tls = nullptr});
+        handler_, TransportLimits{},
+        ListenerOptions{.speaks = Speaks::kEither, .http2 = make, .tls = nullptr});
     loop_ = *EventLoop::create();
-    connection_ = make_grpc_connection(*loop_, *resolve_address("127.0.0.1:" + std::to_string(server_->port()), 1));
+    connection_ = make_grpc_connection(
+        *loop_, *resolve_address("127.0.0.1:" + std::to_string(server_->port()), 1));
   }
 
   // Makes all calls at once and runs the loop until each is answered.
   std::map<uint64_t, std::pair<std::optional<Error>, std::string>> run(
-      const std::vector<std::shared_ptr<ClientCall>>& calls, std::optional<Duration> timeout = std::nullopt) {
+      const std::vector<std::shared_ptr<ClientCall>>& calls,
+      std::optional<Duration> timeout = std::nullopt) {
     left_ = calls.size();
     answers_.clear();
     loop_->post([&] {
@@ -55,11 +59,13 @@ class ClientGrpc : public testing::Test, public CallObserver {
   }
 
   void on_answer(uint64_t tag, const Answer& answer) override {
-    answers_[tag] = {answer.error, {reinterpret_cast<const char*>(answer.body.data()), answer.body.size()}};
+    answers_[tag] = {answer.error,
+                     {reinterpret_cast<const char*>(answer.body.data()), answer.body.size()}};
     if (--left_ == 0) loop_->stop();
   }
 
-  static std::shared_ptr<ClientCall> call_of(std::string text, GrpcCompression compression = GrpcCompression::kNone) {
+  static std::shared_ptr<ClientCall> call_of(std::string text,
+                                             GrpcCompression compression = GrpcCompression::kNone) {
     std::vector<Piece> pieces;
     pieces.emplace_back(std::move(text));
     return make_grpc_call("ModelInfer", std::move(pieces), {}, compression);
@@ -93,12 +99,14 @@ TEST_F(ClientGrpc, BorrowedBytesArriveWhole) {
   pieces.emplace_back(std::string("tail"));
   const auto call = make_grpc_call("ModelInfer", std::move(pieces));
   const auto answers = run({call, call, call});
-  for (const auto& [tag, answer] : answers) EXPECT_TRUE(answer.second == "head" + tensor + "tail") << answer.second.size();
+  for (const auto& [tag, answer] : answers)
+    EXPECT_TRUE(answer.second == "head" + tensor + "tail") << answer.second.size();
 }
 
 TEST_F(ClientGrpc, CompressedMessagesAreReadByTheServer) {
   const std::string text(100'000, 'x');
-  const auto answers = run({call_of(text, GrpcCompression::kGzip), call_of(text, GrpcCompression::kDeflate)});
+  const auto answers =
+      run({call_of(text, GrpcCompression::kGzip), call_of(text, GrpcCompression::kDeflate)});
   for (const auto& [tag, answer] : answers) EXPECT_TRUE(answer.second == text) << tag;
 }
 
