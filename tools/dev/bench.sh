@@ -39,7 +39,10 @@ dev_bench() {
         say "${bench##*/}"
         "$bench"
       done
-      [ "${1:-all}" = micro ] || { dev_bench life && dev_bench peers; }
+      if [ "${1:-all}" = all ]; then
+        dev_bench life
+        dev_bench peers
+      fi
       ;;
     *) die "there is no benchmark '$1': peers, life, micro, all" 2 ;;
   esac

@@ -47,13 +47,13 @@ need_openvino() {
 }
 
 fetch_openvino() {
-  rm -rf .cache/openvino .cache/openvino-wheel
-  mkdir -p .cache/openvino
+  local wheel=.cache/openvino-wheel
+  rm -rf .cache/openvino "$wheel" && mkdir -p .cache/openvino "$wheel"
   # The C++ libraries are the same in every wheel; one fixed interpreter tag keeps the hash the same everywhere.
   python3 -m pip download --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: --python-version 3.11 --implementation cp \
-    --platform manylinux_2_28_x86_64 -d .cache/openvino-wheel -r third_party/openvino.txt
-  (cd .cache/openvino && python3 -m zipfile -e ../openvino-wheel/openvino-*.whl .)
-  rm -rf .cache/openvino-wheel .cache/openvino/openvino/libs/*{gpu,npu}_plugin*
+    --platform manylinux_2_28_x86_64 -d "$wheel" -r third_party/openvino.txt
+  python3 -m zipfile -e "$wheel"/openvino-*.whl .cache/openvino
+  rm -rf "$wheel" .cache/openvino/openvino/libs/*{gpu,npu}_plugin*
 }
 
 dev_setup() {
