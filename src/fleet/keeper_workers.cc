@@ -241,7 +241,9 @@ void Keeper::on_worker_message(uint32_t id, link::Received&& received) {
 
 EndedBy Keeper::judge(const Death& death, const std::string& killed_because, std::string& text) {
   text = death.text();
-  if (!killed_because.empty()) {
+  // What we decided counts only where it was our signal that ended it: it may have died by itself
+  // a moment before.
+  if (!killed_because.empty() && death.by_signal && death.number == SIGKILL) {
     text = "killed: " + killed_because;
     return EndedBy::kItself;
   }

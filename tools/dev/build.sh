@@ -27,13 +27,23 @@ dev_test() {
   ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "${filter[@]}" || die "tests failed"
 }
 
-# Half-optimised and without debug information: what counts is what the sanitizers say, and how long CI waits for it.
+# The rooms that TSan can judge. Messages with maps have another layout under TSan than in the distribution's libprotobuf, so wire, serve/front and fleet crash there before they are
+# tested; and OpenVINO is not instrumented, so TSan sees races where its own locks are.
+TSAN_ROOMS='base link engine_null engine_image slice serve_worker load'
+
+# Half-optimised: what counts is what the sanitizers say, and how long CI waits for it.
 dev_sanitize() {
-  local kind
-  for kind in address thread; do
-    dev_build "build-$kind" -DCOROLLA_SANITIZE=$kind -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
-    dev_test "build-$kind"
+  local room targets=() names=()
+  dev_build build-address -DCOROLLA_SANITIZE=address -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
+  dev_test build-address
+  for room in $TSAN_ROOMS; do
+    targets+=("corolla_${room}_test")
+    names+=("${room/_//}")
   done
+  mapfile -t flags < <(configure_flags)
+  step "configuring build-thread" cmake -S . -B build-thread "${flags[@]}" -DCOROLLA_SANITIZE=thread -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
+  step "building build-thread (${TSAN_ROOMS})" ninja -C build-thread "${targets[@]}"
+  dev_test build-thread "^($(IFS='|'; printf '%s' "${names[*]}"))\$"
 }
 
 # Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in build-fuzz/.
