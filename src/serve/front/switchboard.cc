@@ -71,14 +71,20 @@ void Switchboard::collect(TimePoint now, std::vector<Arrival>& arrivals) {
         arrival.worker->busy += Duration(
             (int64_t{completion.input_us10} + completion.infer_us10 + completion.output_us10) *
             100);
-      if (completion.outcome == link::Outcome::kReplyTooSmall && task->dispatch.tries < 8) {
-        const uint64_t row = completion.bytes / std::max<uint32_t>(1, task->checked.rows) + 1;
-        auto& learnt = learnt_reply_bytes_[task->model->id];
-        learnt = std::max(learnt, row);
+      // Neither is the client's business: the reply needs more room, or the worker let go of the
+      // model with the request already in its ring.
+      const bool too_small = completion.outcome == link::Outcome::kReplyTooSmall;
+      const bool unloaded = completion.outcome == link::Outcome::kUnknownModel;
+      if ((too_small || unloaded) && task->dispatch.tries < 8) {
+        if (too_small) {
+          auto& learnt = learnt_reply_bytes_[task->model->id];
+          learnt =
+              std::max(learnt, completion.bytes / std::max<uint32_t>(1, task->checked.rows) + 1);
+        }
         const uint32_t tries = task->dispatch.tries;
         unbind(*task);
         task->dispatch.tries = tries;
-        task->dispatch.reply_wanted = completion.bytes;
+        if (too_small) task->dispatch.reply_wanted = completion.bytes;
         dispatcher_->give_back(now, arrival.worker->id, task->id);
         continue;
       }
