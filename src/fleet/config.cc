@@ -213,8 +213,10 @@ Status read_engine(const YAML::Node& node, const Place& place, FleetConfig& conf
                               [&](const std::string& key, const YAML::Node& one,
                                   const Place& where) -> Status {
                                 ASSIGN_OR_RETURN(const std::string text, read_text(one, where));
-                                if ((key + text).find_first_of("=,") != std::string::npos)
-                                  return error_at(where, one, "may hold neither '=' nor ','");
+                                if (key.empty() || key.find_first_of("=,%") != std::string::npos)
+                                  return error_at(
+                                      where, one,
+                                      "is no name of an option: it may hold no '=', ',' or '%'");
                                 config.engine_options[key] = text;
                                 return ok();
                               });

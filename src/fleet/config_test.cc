@@ -88,6 +88,15 @@ log: {format: json, level: debug}
   EXPECT_EQ(config->log_level, log::Level::kDebug);
 }
 
+TEST(Config, AnEngineOptionMayHoldACommandLine) {
+  const std::string command = "tritonserver --http-port={http_port} --log-verbose=0,1";
+  const auto config = read("engine: {name: external, options: {command: \"" + command + "\"}}\n");
+  ASSERT_TRUE(config.ok()) << config.error().what;
+  EXPECT_EQ(config->engine_options.at("command"), command);
+  EXPECT_THAT(read("engine: {name: external, options: {\"a,b\": c}}\n").error().what,
+              HasSubstr("no name of an option"));
+}
+
 TEST(Config, WhatTheTextDoesNotSayStaysAsInTheBase) {
   FleetConfig base;
   base.engine = "null";

@@ -119,7 +119,6 @@ class Keeper {
   std::vector<WorkerView> views() const;
   std::vector<std::string> known_models() const;
   std::string birth_of(const slice::Slice& slice) const;
-  std::string engine_options_text() const;
   // Whose fault a death was; `text` becomes the sentence for it.
   EndedBy judge(const Death& death, const std::string& killed_because, std::string& text);
   std::vector<std::string> models_on_disk() const;

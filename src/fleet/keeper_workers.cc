@@ -8,6 +8,7 @@
 #include "fleet/keeper.h"
 #include "fleet/nearest.h"
 #include "fleet/placement.h"
+#include "link/options_text.h"
 
 namespace corolla::fleet {
 namespace {
@@ -88,15 +89,8 @@ void Keeper::take_counts() {
     if (wish.slices) counts_[name] = *wish.slices;
 }
 
-std::string Keeper::engine_options_text() const {
-  std::string text;
-  for (const auto& [key, value] : config_.engine_options)
-    text += (text.empty() ? "" : ",") + key + "=" + value;
-  return text;
-}
-
 std::string Keeper::birth_of(const slice::Slice& slice) const {
-  std::string text = config_.engine + "\n" + engine_options_text() + "\n" + config_.cache_dir +
+  std::string text = config_.engine + "\n" + link::options_text(config_.engine_options) + "\n" + config_.cache_dir +
                      "\n" + std::to_string(config_.limits.reply_bytes);
   for (const auto& [key, value] : slice.worker_env) text += "\n" + key + "=" + value;
   return text;
@@ -208,7 +202,7 @@ void Keeper::start_worker(const WorkerWish& wish) {
   *welcome.mutable_slice() = slice_info(wish.slice);
   welcome.set_cache_dir(config_.cache_dir);
   welcome.set_reply_bytes(config_.limits.reply_bytes);
-  welcome.set_engine_options(engine_options_text());
+  welcome.set_engine_options(link::options_text(config_.engine_options));
   worker.child->send(message);
   introduce(worker);
 }

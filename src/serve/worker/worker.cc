@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "link/channel.h"
+#include "link/options_text.h"
 #include "serve/worker/control_loop.h"
 #include "serve/worker/sigbus_guard.h"
 
@@ -93,22 +94,6 @@ Result<link::Received> welcome(link::Channel& keeper) {
 
 }  // namespace
 
-Result<std::map<std::string, std::string>> parse_options(const std::string& text) {
-  std::map<std::string, std::string> options;
-  std::string_view left = text;
-  while (!left.empty()) {
-    const size_t comma = left.find(',');
-    const std::string_view piece = left.substr(0, comma);
-    left.remove_prefix(comma == std::string_view::npos ? left.size() : comma + 1);
-    const size_t equals = piece.find('=');
-    if (equals == std::string_view::npos || equals == 0)
-      return Error{Code::kInvalidArgument,
-                   "engine option '" + std::string(piece) + "' is not of the form key=value"};
-    options[std::string(piece.substr(0, equals))] = piece.substr(equals + 1);
-  }
-  return options;
-}
-
 int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) {
   const auto arguments = parse_arguments(argc, argv);
   if (!arguments.ok()) {
@@ -132,11 +117,12 @@ int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) 
   const link::WorkerWelcome& told = received->message.worker_welcome();
   log::init("worker " + std::to_string(told.worker()), arguments->json, arguments->level);
 
-  auto options = parse_options(told.engine_options());
+  auto options = link::parse_options(told.engine_options());
   if (!options.ok()) return fail(options.error());
   const auto spin = take_spin(*options);
   if (!spin.ok()) return fail(spin.error());
-  engine::EngineSetup setup{.cache_dir = told.cache_dir(), .options = *options};
+  engine::EngineSetup setup{
+      .cache_dir = told.cache_dir(), .options = *options, .slice = told.slice().id()};
   setup.cores.assign(told.slice().cores().begin(), told.slice().cores().end());
   auto engine = make_engine(setup);
   if (!engine.ok()) return fail(engine.error());

@@ -22,7 +22,4 @@ inline constexpr int kExitEngineBroken =
 // the worker itself: spin_us.
 int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine);
 
-// "a=1,b=2" -> map; kInvalidArgument names the piece without '='.
-Result<std::map<std::string, std::string>> parse_options(const std::string& text);
-
 }  // namespace corolla::worker

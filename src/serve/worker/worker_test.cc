@@ -360,13 +360,5 @@ TEST(WorkerStart, WrongOptionsAreUsageErrors) {
   }
 }
 
-TEST(WorkerStart, OptionsAreReadPieceByPiece) {
-  const auto options = parse_options("a=1,b=x=y,c=");
-  ASSERT_TRUE(options.ok());
-  EXPECT_EQ(options->at("b"), "x=y");
-  EXPECT_EQ(options->at("c"), "");
-  EXPECT_THAT(parse_options("a=1,b").error().what, HasSubstr("'b'"));
-}
-
 }  // namespace
 }  // namespace corolla::worker
