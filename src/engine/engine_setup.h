@@ -15,7 +15,7 @@ namespace corolla::engine {
 struct EngineSetup {
   std::string cache_dir;                       // of compiled models; empty: no cache
   std::map<std::string, std::string> options;  // engine specific
-  std::string slice;       // its id: "cores:0", "MIG-..."
+  std::string slice;                           // its id: "cores:0", "MIG-..."
   std::vector<int> cores;  // of the slice; the process is pinned to them already
 };
 

@@ -206,21 +206,20 @@ Status read_engine(const YAML::Node& node, const Place& place, FleetConfig& conf
   if (node.IsScalar()) return name(node, place);
   return read_mapping(
       node, place,
-      {{"name", name}, {"options", [&](const YAML::Node& value, const Place& at) -> Status {
-                          config.engine_options.clear();
-                          return read_any_mapping(
-                              value, at,
-                              [&](const std::string& key, const YAML::Node& one,
-                                  const Place& where) -> Status {
-                                ASSIGN_OR_RETURN(const std::string text, read_text(one, where));
-                                if (key.empty() || key.find_first_of("=,%") != std::string::npos)
-                                  return error_at(
-                                      where, one,
-                                      "is no name of an option: it may hold no '=', ',' or '%'");
-                                config.engine_options[key] = text;
-                                return ok();
-                              });
-                        }}});
+      {{"name", name},
+       {"options", [&](const YAML::Node& value, const Place& at) -> Status {
+          config.engine_options.clear();
+          return read_any_mapping(
+              value, at,
+              [&](const std::string& key, const YAML::Node& one, const Place& where) -> Status {
+                ASSIGN_OR_RETURN(const std::string text, read_text(one, where));
+                if (key.empty() || key.find_first_of("=,%") != std::string::npos)
+                  return error_at(where, one,
+                                  "is no name of an option: it may hold no '=', ',' or '%'");
+                config.engine_options[key] = text;
+                return ok();
+              });
+        }}});
 }
 
 Status read_limits(const YAML::Node& node, const Place& place, Limits& limits) {

@@ -90,8 +90,8 @@ void Keeper::take_counts() {
 }
 
 std::string Keeper::birth_of(const slice::Slice& slice) const {
-  std::string text = config_.engine + "\n" + link::options_text(config_.engine_options) + "\n" + config_.cache_dir +
-                     "\n" + std::to_string(config_.limits.reply_bytes);
+  std::string text = config_.engine + "\n" + link::options_text(config_.engine_options) + "\n" +
+                     config_.cache_dir + "\n" + std::to_string(config_.limits.reply_bytes);
   for (const auto& [key, value] : slice.worker_env) text += "\n" + key + "=" + value;
   return text;
 }
