@@ -12,12 +12,15 @@
 #include <set>
 #include <sstream>
 
-#include "fleet/yaml_values.h"
+#include "yaml/yaml_values.h"
 
 namespace corolla::fleet {
 namespace {
 
-constexpr size_t kLargestFile = 1 << 20;
+using yaml::error_at, yaml::kind_of, yaml::Place, yaml::Reader;
+using yaml::read_any_mapping, yaml::read_bytes, yaml::read_choice, yaml::read_duration;
+using yaml::read_mapping, yaml::read_number, yaml::read_text;
+
 constexpr uint32_t kMostSlices = 256;
 const std::vector<std::string> kRoles = {"http", "grpc", "metrics", "any"};
 
@@ -310,22 +313,6 @@ Status read_root(const YAML::Node& root, const Place& place, const std::string& 
         }}});
 }
 
-// yaml-cpp's own sentence about a tab tells a beginner nothing.
-std::optional<int> line_with_tab(std::string_view text) {
-  int line = 1;
-  for (size_t at = 0; at < text.size(); ++line) {
-    const size_t content = text.find_first_not_of(" \t", at);
-    if (content != std::string_view::npos &&
-        text.substr(at, content - at).find('\t') != std::string_view::npos &&
-        text[content] != '\n' && text[content] != '#' && text[content] != '\r')
-      return line;
-    const size_t end = text.find('\n', at);
-    if (end == std::string_view::npos) break;
-    at = end + 1;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::string Endpoint::text() const {
@@ -418,22 +405,11 @@ std::string default_cache_dir() {
 
 Result<FleetConfig> read_config(std::string_view text, const std::string& file_name,
                                 const std::string& directory, const FleetConfig& base) {
-  const Place place{file_name, ""};
-  if (text.size() > kLargestFile)
-    return invalid(file_name + ": " + std::to_string(text.size()) +
-                   " bytes; a fleet's file has at most " + std::to_string(kLargestFile));
-  if (const auto line = line_with_tab(text))
-    return invalid(file_name + ":" + std::to_string(*line) +
-                   ": the line begins with a tab; YAML is indented with spaces");
   FleetConfig config = base;
-  try {
-    const YAML::Node root = YAML::Load(std::string(text));
-    RETURN_IF_ERROR(read_root(root, place, directory, config));
-  } catch (const YAML::Exception& error) {
-    std::string what = file_name;
-    if (error.mark.line >= 0) what += ":" + std::to_string(error.mark.line + 1);
-    return invalid(what + ": this is not YAML: " + error.msg);
-  }
+  RETURN_IF_ERROR(
+      yaml::read_document(text, file_name, [&](const YAML::Node& root, const Place& at) {
+        return read_root(root, at, directory, config);
+      }));
   return config;
 }
 

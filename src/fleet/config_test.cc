@@ -176,7 +176,7 @@ TEST(Config, RefusesWhatIsNoYaml) {
   for (const char* text : {"a: [", "a: b: c", "{", "\"", "- a\nb: c", "a: !!int &x"})
     EXPECT_THAT(refusal(text), StartsWith("f.yaml:")) << text;
   EXPECT_THAT(refusal(std::string(100000, '[')), StartsWith("f.yaml"));
-  EXPECT_THAT(refusal(std::string(2 << 20, ' ')), HasSubstr("a fleet's file has at most 1048576"));
+  EXPECT_THAT(refusal(std::string(2 << 20, ' ')), HasSubstr("such a file has at most 1048576"));
 }
 
 TEST(Config, AFileThatCannotBeReadIsNamed) {

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "fleet/nearest.h"
 #include "slice/cores_provider.h"
+#include "yaml/nearest.h"
 
 namespace corolla::fleet {
 namespace {
@@ -56,7 +56,7 @@ Status check_binaries(const std::string& bin_dir, const std::string& engine) {
   }
   std::sort(engines.begin(), engines.end());
   return Error{Code::kInvalidArgument, "engine '" + engine + "': there is no " + worker + "; " +
-                                           suggestion(engine, engines)};
+                                           yaml::suggestion(engine, engines)};
 }
 
 slice::Carve carve_of(const SliceWish& wish, const slice::Carve& automatic) {

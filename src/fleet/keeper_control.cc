@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "fleet/keeper.h"
-#include "fleet/nearest.h"
 #include "fleet/placement.h"
+#include "yaml/nearest.h"
 
 namespace corolla::fleet {
 namespace {
@@ -177,7 +177,7 @@ Status Keeper::scale(const control::ScaleRequest& asked) {
   for (const auto& [model, count] : asked.slices()) {
     if (std::find(known.begin(), known.end(), model) == known.end())
       return Error{Code::kInvalidArgument,
-                   "there is no model '" + model + "'; " + suggestion(model, known)};
+                   "there is no model '" + model + "'; " + yaml::suggestion(model, known)};
     if (count > slices_.size())
       return Error{Code::kInvalidArgument, model + "=" + std::to_string(count) +
                                                ": the fleet has " + std::to_string(slices_.size()) +

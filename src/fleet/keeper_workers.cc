@@ -6,9 +6,9 @@
 
 #include "base/log.h"
 #include "fleet/keeper.h"
-#include "fleet/nearest.h"
 #include "fleet/placement.h"
 #include "link/options_text.h"
+#include "yaml/nearest.h"
 
 namespace corolla::fleet {
 namespace {
@@ -74,7 +74,8 @@ Status Keeper::check_models(const FleetConfig& config, uint32_t slices) const {
     if (std::find(there.begin(), there.end(), name) == there.end())
       return Error{Code::kInvalidArgument,
                    "models." + name + ": there is no folder " + config.models_dir + "/" + name +
-                       "; " + (there.empty() ? "the folder is empty" : suggestion(name, there))};
+                       "; " +
+                       (there.empty() ? "the folder is empty" : yaml::suggestion(name, there))};
     if (wish.slices.value_or(0) > slices)
       return Error{Code::kInvalidArgument, "models." + name + ".slices is " +
                                                std::to_string(*wish.slices) +

@@ -1,7 +1,7 @@
 // Strict readers for YAML values: each either gives the value or an Error "<file>:<line>: <key>:
 // ...".
 //
-// Private to the configuration reader. yaml-cpp throws; nothing here lets an exception out.
+// For the readers of configuration files. yaml-cpp throws; nothing here lets an exception out.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -15,7 +15,7 @@
 #include "base/result.h"
 #include "base/time.h"
 
-namespace corolla::fleet {
+namespace corolla::yaml {
 
 // Where a value stands, for sentences.
 struct Place {
@@ -29,9 +29,12 @@ Error error_at(const Place& place, const YAML::Node& node, const std::string& se
 // "a number", "a list", "a mapping", "nothing".
 std::string kind_of(const YAML::Node& node);
 
+using Reader = std::function<Status(const YAML::Node&, const Place&)>;
+// Parses `text` (at most 1 MiB, no tabs as indentation) and calls `reader` with its root. What is
+// no YAML is an Error with the line.
+Status read_document(std::string_view text, const std::string& file_name, const Reader& reader);
 // Calls the reader of each key that is there. Unknown and repeated keys are Errors with the nearest
 // known one. A node without content is an empty mapping.
-using Reader = std::function<Status(const YAML::Node&, const Place&)>;
 Status read_mapping(const YAML::Node& node, const Place& place,
                     const std::vector<std::pair<std::string, Reader>>& known);
 // Calls `each` for every key, in order. Repeated keys are Errors.
@@ -51,4 +54,4 @@ Result<Duration> read_duration(const YAML::Node& node, const Place& place, Durat
 Result<std::string> read_choice(const YAML::Node& node, const Place& place,
                                 const std::vector<std::string>& choices);
 
-}  // namespace corolla::fleet
+}  // namespace corolla::yaml

@@ -1,8 +1,8 @@
-#include "fleet/nearest.h"
+#include "yaml/nearest.h"
 
 #include <algorithm>
 
-namespace corolla::fleet {
+namespace corolla::yaml {
 namespace {
 
 // Restricted Damerau-Levenshtein: swapped neighbours count once.
@@ -49,4 +49,4 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& kn
   return text;
 }
 
-}  // namespace corolla::fleet
+}  // namespace corolla::yaml

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace corolla::fleet {
+namespace corolla::yaml {
 
 // The known word nearest to `word` (letters left out, added, changed or swapped), or empty when
 // none is near.
@@ -13,4 +13,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 // "did you mean 'slices'?", or "known are: a, b, c" when nothing is near.
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
 
-}  // namespace corolla::fleet
+}  // namespace corolla::yaml

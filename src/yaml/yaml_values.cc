@@ -1,12 +1,13 @@
-#include "fleet/yaml_values.h"
+#include "yaml/yaml_values.h"
 
 #include <charconv>
 #include <map>
 #include <optional>
+#include <utility>
 
-#include "fleet/nearest.h"
+#include "yaml/nearest.h"
 
-namespace corolla::fleet {
+namespace corolla::yaml {
 namespace {
 
 std::string shown(std::string text) {
@@ -35,6 +36,24 @@ std::string bytes_text(uint64_t bytes) {
 std::string duration_text(Duration duration) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
+
+constexpr size_t kLargestFile = 1 << 20;
+
+// yaml-cpp's own sentence about a tab tells a beginner nothing.
+std::optional<int> line_with_tab(std::string_view text) {
+  int line = 1;
+  for (size_t at = 0; at < text.size(); ++line) {
+    const size_t content = text.find_first_not_of(" \t", at);
+    if (content != std::string_view::npos &&
+        text.substr(at, content - at).find('\t') != std::string_view::npos &&
+        text[content] != '\n' && text[content] != '#' && text[content] != '\r')
+      return line;
+    const size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) break;
+    at = end + 1;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -182,4 +201,24 @@ Result<std::string> read_choice(const YAML::Node& node, const Place& place,
   return error_at(place, node, sentence);
 }
 
-}  // namespace corolla::fleet
+Status read_document(std::string_view text, const std::string& file_name, const Reader& reader) {
+  const auto invalid = [](std::string what) {
+    return Error{Code::kInvalidArgument, std::move(what)};
+  };
+  if (text.size() > kLargestFile)
+    return invalid(file_name + ": " + std::to_string(text.size()) +
+                   " bytes; such a file has at most " + std::to_string(kLargestFile));
+  if (const auto line = line_with_tab(text))
+    return invalid(file_name + ":" + std::to_string(*line) +
+                   ": the line begins with a tab; YAML is indented with spaces");
+  try {
+    const YAML::Node root = YAML::Load(std::string(text));
+    return reader(root, Place{file_name, ""});
+  } catch (const YAML::Exception& error) {
+    std::string what = file_name;
+    if (error.mark.line >= 0) what += ":" + std::to_string(error.mark.line + 1);
+    return invalid(what + ": this is not YAML: " + error.msg);
+  }
+}
+
+}  // namespace corolla::yaml

@@ -1,8 +1,8 @@
-#include "fleet/nearest.h"
+#include "yaml/nearest.h"
 
 #include <gtest/gtest.h>
 
-namespace corolla::fleet {
+namespace corolla::yaml {
 namespace {
 
 const std::vector<std::string> kKnown = {"slices", "models", "models_dir", "limits", "tls"};
@@ -22,4 +22,4 @@ TEST(Nearest, SaysNothingWhenNothingIsNear) {
 }
 
 }  // namespace
-}  // namespace corolla::fleet
+}  // namespace corolla::yaml
