@@ -4,8 +4,8 @@ need_peers() {
   local want
   want=$(sha256sum <bench/peers/requirements.txt)
   [ "$(cat .venv-peers/corolla-requirements 2>/dev/null)" = "$want" ] && return 0
-  need_packages "libb64-0d g++"
-  step "making .venv-peers (tritonserver and Envoy, 300 MB)" make_peers
+  need_packages "libb64-0d libpython3.11 g++"
+  step "making .venv-peers (tritonserver, Envoy and OpenVINO, 400 MB)" make_peers
   printf %s "$want" >.venv-peers/corolla-requirements
 }
 
@@ -28,6 +28,11 @@ dev_bench() {
       need_peers
       .venv-peers/bin/python bench/peers/fleet.py --peers .venv-peers --bin build/bin --perf-client "$ROOT/.cache/perf_client/perf_client" "$@"
       ;;
+    share)
+      shift
+      need_peers
+      .venv-peers/bin/python bench/engine_share.py --bin build/bin "$@"
+      ;;
     life)
       need_test_env
       .venv-test/bin/python bench/fleet_life.py --bin build/bin --models models
@@ -41,9 +46,10 @@ dev_bench() {
       done
       if [ "${1:-all}" = all ]; then
         dev_bench life
+        dev_bench share
         dev_bench peers
       fi
       ;;
-    *) die "there is no benchmark '$1': peers, life, micro, all" 2 ;;
+    *) die "there is no benchmark '$1': peers, share, life, micro, all" 2 ;;
   esac
 }
