@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "client/json_text.h"
 #include "load/classify.h"
 #include "load/interrupt.h"
-#include "load/json_text.h"
 #include "subcommand.h"
 
 namespace corolla::app {
@@ -28,7 +28,7 @@ void print_text(const ClassifiedPicture& picture) {
     return;
   }
   printf("%s  (%.1f ms)\n", picture.path.c_str(), to_seconds(picture.took) * 1000);
-  for (const Classified& one : *picture.classes) {
+  for (const client::Classified& one : *picture.classes) {
     const std::string label = one.label.empty() ? "class " + std::to_string(one.index) : one.label;
     printf("  %10.6f  %s (%lld)\n", one.score, label.c_str(), static_cast<long long>(one.index));
   }
@@ -37,19 +37,19 @@ void print_text(const ClassifiedPicture& picture) {
 
 // One JSON object a line.
 void print_json(const ClassifiedPicture& picture) {
-  std::string line = "{\"file\":" + json_string(picture.path);
+  std::string line = "{\"file\":" + client::json_string(picture.path);
   if (!picture.classes.ok()) {
-    line += ",\"error\":" + json_string(picture.classes.error().what);
+    line += ",\"error\":" + client::json_string(picture.classes.error().what);
   } else {
     char ms[40];
     snprintf(ms, sizeof ms, "%.3f", to_seconds(picture.took) * 1000);
     line += std::string(",\"ms\":") + ms + ",\"classes\":[";
-    for (const Classified& one : *picture.classes) {
+    for (const client::Classified& one : *picture.classes) {
       char score[40];
       snprintf(score, sizeof score, "%.9g", one.score);
       line += (&one == &picture.classes->front() ? "{\"score\":" : ",{\"score\":") +
               std::string(score) + ",\"index\":" + std::to_string(one.index) +
-              ",\"label\":" + json_string(one.label) + "}";
+              ",\"label\":" + client::json_string(one.label) + "}";
     }
     line += "]";
   }
@@ -62,7 +62,7 @@ int run(const Options& options) {
   const int port = protocol == wire::Protocol::kGrpc ? 8001 : 8000;
   auto address = wire::resolve_address(options.url.empty() ? "127.0.0.1" : options.url, port);
   if (!address.ok()) return fail(kUsage, address.error().what);
-  auto session = ServerSession::open(protocol, *address);
+  auto session = client::ServerSession::open(protocol, *address);
   if (!session.ok()) return fail(kFailed, session.error().what);
   const auto failed = classify(**session, options.files, options.classify,
                                options.json ? print_json : print_text, interrupt_flag());

@@ -18,16 +18,17 @@ struct Recipe {
   PictureInput form;
 };
 
-Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options) {
-  ASSIGN_OR_RETURN(const ModelMetadata metadata,
+Result<Recipe> recipe_for(client::ServerSession& session, const ClassifyOptions& options) {
+  ASSIGN_OR_RETURN(const client::ModelMetadata metadata,
                    session.model_metadata(options.model, options.version));
-  ASSIGN_OR_RETURN(const ModelConfig config, session.model_config(options.model, options.version));
+  ASSIGN_OR_RETURN(const client::ModelConfig config,
+                   session.model_config(options.model, options.version));
   if (metadata.inputs.size() != 1 || metadata.outputs.empty())
     return Error{Code::kUnsupported, "model '" + options.model + "' has " +
                                          std::to_string(metadata.inputs.size()) + " inputs and " +
                                          std::to_string(metadata.outputs.size()) +
                                          " outputs; one picture in and classes out are wanted"};
-  const TensorMetadata& input = metadata.inputs.front();
+  const client::TensorMetadata& input = metadata.inputs.front();
   std::vector<int64_t> inner = input.shape;
   if (config.max_batch_size > 0 && !inner.empty()) inner.erase(inner.begin());
   Recipe recipe;
@@ -62,18 +63,19 @@ Result<Recipe> recipe_for(ServerSession& session, const ClassifyOptions& options
   return recipe;
 }
 
-Result<std::vector<Classified>> one_picture(ServerSession& session, const Recipe& recipe,
-                                            const std::string& path, Duration& took) {
+Result<std::vector<client::Classified>> one_picture(client::ServerSession& session,
+                                                    const Recipe& recipe, const std::string& path,
+                                                    Duration& took) {
   ASSIGN_OR_RETURN(const std::vector<std::byte> file, read_file(path));
   ASSIGN_OR_RETURN(const std::vector<std::byte> tensor, picture_tensor(file, recipe.form));
   wire::InferRequest request = recipe.request;
   request.inputs.front().bytes = tensor;
   const TimePoint begin = now();
-  ASSIGN_OR_RETURN(const InferAnswer answer, session.infer(request));
+  ASSIGN_OR_RETURN(const client::InferAnswer answer, session.infer(request));
   took = now() - begin;
   if (answer.outputs.empty())
     return Error{Code::kUnavailable, "the server answered without an output"};
-  return read_classification(answer.outputs.front());
+  return client::read_classification(answer.outputs.front());
 }
 
 Result<std::vector<std::string>> all_files(const std::vector<std::string>& paths) {
@@ -92,7 +94,7 @@ Result<std::vector<std::string>> all_files(const std::vector<std::string>& paths
 
 }  // namespace
 
-Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths,
+Result<size_t> classify(client::ServerSession& session, const std::vector<std::string>& paths,
                         const ClassifyOptions& options,
                         const std::function<void(const ClassifiedPicture&)>& each,
                         const std::atomic<bool>& stop) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "load/infer_call.h"
-#include "load/server_session.h"
+#include "client/infer_call.h"
+#include "client/server_session.h"
 
 namespace corolla::load {
 
@@ -21,14 +21,15 @@ struct ClassifyOptions {
 
 struct ClassifiedPicture {
   std::string path;
-  Result<std::vector<Classified>> classes = std::vector<Classified>();  // best first
-  Duration took{};  // from sending to the answer
+  Result<std::vector<client::Classified>> classes =
+      std::vector<client::Classified>();  // best first
+  Duration took{};                        // from sending to the answer
 };
 
 // Files and folders (their pictures), in order. `each` is called once a picture, in that order, on
 // the caller's thread, as soon as it and all before it are there. Stops early when `stop` becomes
 // true. Returns how many failed; an Error only when the server or the model cannot be used at all.
-Result<size_t> classify(ServerSession& session, const std::vector<std::string>& paths,
+Result<size_t> classify(client::ServerSession& session, const std::vector<std::string>& paths,
                         const ClassifyOptions& options,
                         const std::function<void(const ClassifiedPicture&)>& each,
                         const std::atomic<bool>& stop);

@@ -9,7 +9,7 @@ namespace {
 
 TEST(Classify, AModelThatTakesNoPictureIsOneSentence) {
   auto server = *DelayServer::start({});
-  auto session = *ServerSession::open(wire::Protocol::kHttp, server->address());
+  auto session = *client::ServerSession::open(wire::Protocol::kHttp, server->address());
   ClassifyOptions options;
   options.model = "null";
   std::atomic<bool> stop = false;

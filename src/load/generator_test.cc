@@ -6,9 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "client/infer_call.h"
 #include "load/delay_server.h"
 #include "load/histogram.h"
-#include "load/infer_call.h"
 
 namespace corolla::load {
 namespace {
@@ -28,10 +28,10 @@ GeneratorOptions options_for(const std::vector<wire::ClientAddress>& addresses) 
     input.shape = {1, 4};
     input.bytes = std::as_bytes(std::span(kInput));
     request.inputs.push_back(input);
-    InferOptions infer;
+    client::InferOptions infer;
     infer.host = address.text;
     options.addresses.push_back(address);
-    options.calls.push_back({make_infer_call(wire::Protocol::kHttp, request, infer)});
+    options.calls.push_back({client::make_infer_call(wire::Protocol::kHttp, request, infer)});
   }
   return options;
 }

@@ -19,9 +19,10 @@ Error bad(std::string what) { return {Code::kInvalidArgument, std::move(what)}; 
 
 class Maker {
  public:
-  Maker(const ModelMetadata& metadata, const ModelConfig& config, const InputOptions& options)
+  Maker(const client::ModelMetadata& metadata, const client::ModelConfig& config,
+        const InputOptions& options)
       : config_(config), options_(options), batched_(config.max_batch_size > 0) {
-    for (const TensorMetadata& input : metadata.inputs) {
+    for (const client::TensorMetadata& input : metadata.inputs) {
       const auto& optional = config.optional_inputs;
       const bool wanted =
           std::find(optional.begin(), optional.end(), input.name) == optional.end() ||
@@ -70,7 +71,7 @@ class Maker {
 
  private:
   // An input's shape without the batch dimension; every dimension known.
-  Result<std::vector<int64_t>> inner_shape(const TensorMetadata& input) const {
+  Result<std::vector<int64_t>> inner_shape(const client::TensorMetadata& input) const {
     std::vector<int64_t> shape = input.shape;
     if (batched_ && !shape.empty()) shape.erase(shape.begin());
     const auto given = options_.shapes.find(input.name);
@@ -99,7 +100,8 @@ class Maker {
 
   // The bytes' place in the storage travels in binary_size until all are made, since the storage
   // still moves.
-  wire::InputTensor tensor(const TensorMetadata& input, std::vector<int64_t> inner, Bytes bytes) {
+  wire::InputTensor tensor(const client::TensorMetadata& input, std::vector<int64_t> inner,
+                           Bytes bytes) {
     wire::InputTensor out;
     out.name = input.name;
     out.dtype = input.dtype;
@@ -121,7 +123,7 @@ class Maker {
   Status filled(bool zero) {
     std::mt19937_64 random(options_.seed);
     std::vector<wire::InputTensor> step;
-    for (const TensorMetadata& input : inputs_) {
+    for (const client::TensorMetadata& input : inputs_) {
       ASSIGN_OR_RETURN(std::vector<int64_t> shape, inner_shape(input));
       ASSIGN_OR_RETURN(const int64_t elements, element_count(shape));
       Bytes row;
@@ -172,7 +174,7 @@ class Maker {
   // A folder with one file an input: raw bytes of one row, or for BYTES one element a line.
   Status files() {
     std::vector<wire::InputTensor> step;
-    for (const TensorMetadata& input : inputs_) {
+    for (const client::TensorMetadata& input : inputs_) {
       ASSIGN_OR_RETURN(std::vector<int64_t> shape, inner_shape(input));
       ASSIGN_OR_RETURN(Bytes row, read_file(options_.source + "/" + input.name));
       if (input.dtype == DType::kBytes) {
@@ -210,7 +212,7 @@ class Maker {
     if (inputs_.size() != 1)
       return bad("a folder of pictures needs a model with one input; this one has " +
                  std::to_string(inputs_.size()));
-    const TensorMetadata& input = inputs_.front();
+    const client::TensorMetadata& input = inputs_.front();
     std::vector<int64_t> inner = input.shape;
     if (batched_ && !inner.empty()) inner.erase(inner.begin());
     if (const auto given = options_.shapes.find(input.name); given != options_.shapes.end())
@@ -277,10 +279,10 @@ class Maker {
     return ok();
   }
 
-  const ModelConfig& config_;
+  const client::ModelConfig& config_;
   const InputOptions& options_;
   bool batched_;
-  std::vector<TensorMetadata> inputs_;
+  std::vector<client::TensorMetadata> inputs_;
   std::vector<Bytes> storage_;
   std::vector<std::vector<wire::InputTensor>> steps_;
 };
@@ -297,7 +299,7 @@ size_t Inputs::bytes_per_request() const {
   return most;
 }
 
-Result<Inputs> make_inputs(const ModelMetadata& metadata, const ModelConfig& config,
+Result<Inputs> make_inputs(const client::ModelMetadata& metadata, const client::ModelConfig& config,
                            const InputOptions& options) {
   return Maker(metadata, config, options).make();
 }

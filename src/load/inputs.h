@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "load/kserve_client.h"
+#include "client/kserve_client.h"
 #include "wire/infer_message.h"
 
 namespace corolla::load {
@@ -36,7 +36,7 @@ struct Inputs {
 
 // kInvalidArgument names the input and what is wrong: a shape that is missing for a variable
 // dimension, a batch beyond the model's limit, data of the wrong size, JSON that does not parse.
-Result<Inputs> make_inputs(const ModelMetadata& metadata, const ModelConfig& config,
+Result<Inputs> make_inputs(const client::ModelMetadata& metadata, const client::ModelConfig& config,
                            const InputOptions& options);
 
 // "input:3,224,224" as --shape takes it.

@@ -10,7 +10,7 @@ namespace dom = simdjson::dom;
 
 class Reader {
  public:
-  Reader(const std::string& path, const std::vector<TensorMetadata>& inputs)
+  Reader(const std::string& path, const std::vector<client::TensorMetadata>& inputs)
       : path_(path), inputs_(inputs) {}
 
   Result<std::vector<std::vector<JsonTensor>>> read(std::span<const std::byte> text) {
@@ -54,7 +54,8 @@ class Reader {
     return ok();
   }
 
-  static Status read_tensor(dom::element value, const TensorMetadata& input, JsonTensor& tensor) {
+  static Status read_tensor(dom::element value, const client::TensorMetadata& input,
+                            JsonTensor& tensor) {
     dom::object object;
     if (value.get(object) != simdjson::SUCCESS) return append(value, input.dtype, tensor.bytes);
     dom::array shape;
@@ -183,7 +184,7 @@ class Reader {
   }
 
   const std::string& path_;
-  const std::vector<TensorMetadata>& inputs_;
+  const std::vector<client::TensorMetadata>& inputs_;
   std::vector<std::vector<JsonTensor>> steps_;
 };
 
@@ -191,7 +192,7 @@ class Reader {
 
 Result<std::vector<std::vector<JsonTensor>>> read_json_inputs(
     std::span<const std::byte> text, const std::string& path,
-    const std::vector<TensorMetadata>& inputs) {
+    const std::vector<client::TensorMetadata>& inputs) {
   return Reader(path, inputs).read(text);
 }
 

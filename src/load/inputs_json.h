@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "load/kserve_client.h"
+#include "client/kserve_client.h"
 
 namespace corolla::load {
 
@@ -21,6 +21,6 @@ struct JsonTensor {
 // no shape.
 Result<std::vector<std::vector<JsonTensor>>> read_json_inputs(
     std::span<const std::byte> text, const std::string& path,
-    const std::vector<TensorMetadata>& inputs);
+    const std::vector<client::TensorMetadata>& inputs);
 
 }  // namespace corolla::load

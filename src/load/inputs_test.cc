@@ -41,8 +41,8 @@ class InputsTest : public testing::Test {
   }
 
   std::string folder_;
-  ModelMetadata metadata_;
-  ModelConfig config_;
+  client::ModelMetadata metadata_;
+  client::ModelConfig config_;
   InputOptions options_;
 };
 

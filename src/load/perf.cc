@@ -21,7 +21,7 @@ class Measurer final : public Perf {
   Measurer(std::unique_ptr<PerfOptions> options, std::unique_ptr<PerfTarget> target)
       : options_(std::move(options)), target_(std::move(target)) {}
 
-  const ModelMetadata& metadata() const override { return target_->metadata(); }
+  const client::ModelMetadata& metadata() const override { return target_->metadata(); }
 
   Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop,
                          bool keep_samples) override {

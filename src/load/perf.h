@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "client/kserve_client.h"
 #include "load/arrivals.h"
 #include "load/generator.h"
 #include "load/inputs.h"
-#include "load/kserve_client.h"
 #include "load/window.h"
 
 namespace corolla::load {
@@ -99,7 +99,7 @@ class Perf {
   virtual Result<PerfResult> run(PerfObserver& observer, const std::atomic<bool>& stop,
                                  bool keep_samples = false) = 0;
 
-  virtual const ModelMetadata& metadata() const = 0;
+  virtual const client::ModelMetadata& metadata() const = 0;
 };
 
 }  // namespace corolla::load

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "load/json_text.h"
+#include "client/json_text.h"
 
 namespace corolla::load {
 namespace {
@@ -204,7 +204,7 @@ std::string perf_export(const PerfResult& result, const PerfOptions& options) {
     out += "],\"window_boundaries\":[]}";
   }
   return out + "],\"version\":\"corolla\",\"service_kind\":\"triton\",\"endpoint\":" +
-         json_string(options.urls.empty() ? "" : options.urls.front()) + "}\n";
+         client::json_string(options.urls.empty() ? "" : options.urls.front()) + "}\n";
 }
 
 Status write_file(const std::string& path, std::string_view text) {

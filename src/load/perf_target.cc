@@ -14,8 +14,8 @@ namespace {
 
 uint64_t grown(uint64_t after, uint64_t before) { return after > before ? after - before : 0; }
 
-void add(ModelStatistics& sum, const ModelStatistics& more) {
-  const auto plus = [](CountedTime& a, const CountedTime& b) {
+void add(client::ModelStatistics& sum, const client::ModelStatistics& more) {
+  const auto plus = [](client::CountedTime& a, const client::CountedTime& b) {
     a.count += b.count;
     a.ns += b.ns;
   };
@@ -31,9 +31,10 @@ void add(ModelStatistics& sum, const ModelStatistics& more) {
 
 }  // namespace
 
-ModelStatistics growth(const ModelStatistics& after, const ModelStatistics& before) {
-  const auto minus = [](const CountedTime& a, const CountedTime& b) {
-    return CountedTime{grown(a.count, b.count), grown(a.ns, b.ns)};
+client::ModelStatistics growth(const client::ModelStatistics& after,
+                               const client::ModelStatistics& before) {
+  const auto minus = [](const client::CountedTime& a, const client::CountedTime& b) {
+    return client::CountedTime{grown(a.count, b.count), grown(a.ns, b.ns)};
   };
   return {after.version,
           grown(after.inference_count, before.inference_count),
@@ -74,7 +75,7 @@ Status PerfTarget::connect() {
   for (const std::string& url : urls) {
     ASSIGN_OR_RETURN(auto address, wire::resolve_address(url, port));
     ASSIGN_OR_RETURN(auto session,
-                     ServerSession::open(options_.protocol, address, options_.headers));
+                     client::ServerSession::open(options_.protocol, address, options_.headers));
     addresses_.push_back(std::move(address));
     sessions_.push_back(std::move(session));
   }
@@ -84,7 +85,7 @@ Status PerfTarget::connect() {
     const size_t slash = url.find('/');
     metrics_path_ = slash == url.npos ? "/metrics" : url.substr(slash);
     ASSIGN_OR_RETURN(const auto address, wire::resolve_address(url.substr(0, slash), 8002));
-    ASSIGN_OR_RETURN(metrics_, ServerSession::open(wire::Protocol::kHttp, address));
+    ASSIGN_OR_RETURN(metrics_, client::ServerSession::open(wire::Protocol::kHttp, address));
     metrics_->set_timeout(std::chrono::seconds(2));
     const auto page = metrics_->get(metrics_path_);
     if (!page.ok())
@@ -129,7 +130,7 @@ Status PerfTarget::make_calls() {
   ASSIGN_OR_RETURN(inputs_, make_inputs(metadata_, config_, options_.input));
   if (options_.shared_memory) RETURN_IF_ERROR(place_in_shared_memory());
   for (const auto& address : addresses_) {
-    InferOptions infer;
+    client::InferOptions infer;
     infer.headers = options_.headers;
     infer.compression = options_.compression;
     infer.host = address.text;
@@ -139,7 +140,7 @@ Status PerfTarget::make_calls() {
       request.model = options_.model;
       request.version = options_.version;
       request.inputs = step;
-      for (const TensorMetadata& output : metadata_.outputs) {
+      for (const client::TensorMetadata& output : metadata_.outputs) {
         wire::WantedOutput wanted;
         wanted.name = output.name;
         wanted.binary = true;
@@ -148,7 +149,7 @@ Status PerfTarget::make_calls() {
         request.outputs.push_back(std::move(wanted));
       }
       if (output_place_) output_place_->offset = 0;
-      calls.push_back(make_infer_call(options_.protocol, request, infer, inputs_.storage));
+      calls.push_back(client::make_infer_call(options_.protocol, request, infer, inputs_.storage));
     }
     calls_.push_back(std::move(calls));
   }
@@ -205,7 +206,7 @@ GeneratorOptions PerfTarget::generator_options() const {
 PerfTarget::Reading PerfTarget::read() {
   Reading reading;
   if (has_statistics_) {
-    ModelStatistics sum;
+    client::ModelStatistics sum;
     bool all = true;
     for (auto& session : sessions_) {
       const auto statistics = session->statistics(options_.model, options_.version);
@@ -214,8 +215,8 @@ PerfTarget::Reading PerfTarget::read() {
         break;
       }
       // Without a version the highest one serves.
-      const ModelStatistics* newest = &statistics->front();
-      for (const ModelStatistics& s : *statistics)
+      const client::ModelStatistics* newest = &statistics->front();
+      for (const client::ModelStatistics& s : *statistics)
         if (atoll(s.version.c_str()) > atoll(newest->version.c_str())) newest = &s;
       add(sum, *newest);
     }

@@ -9,22 +9,23 @@
 #include <string>
 #include <vector>
 
+#include "client/server_session.h"
 #include "load/perf.h"
-#include "load/server_session.h"
 #include "load/shared_region.h"
 
 namespace corolla::load {
 
 // after - before, each count by itself; a count that fell (the server was restarted) is 0.
-ModelStatistics growth(const ModelStatistics& after, const ModelStatistics& before);
+client::ModelStatistics growth(const client::ModelStatistics& after,
+                               const client::ModelStatistics& before);
 
 class PerfTarget {
  public:
   static Result<std::unique_ptr<PerfTarget>> prepare(const PerfOptions& options);
   ~PerfTarget();  // unregisters what it registered
 
-  const ModelMetadata& metadata() const { return metadata_; }
-  const ModelConfig& config() const { return config_; }
+  const client::ModelMetadata& metadata() const { return metadata_; }
+  const client::ModelConfig& config() const { return config_; }
   const std::string& server_name() const { return server_name_; }
   // What a Generator needs; may be called again.
   GeneratorOptions generator_options() const;
@@ -32,7 +33,7 @@ class PerfTarget {
   // A reading of all that only grows.
   struct Reading {
     TimePoint at;
-    std::optional<ModelStatistics> statistics;  // summed over the URLs
+    std::optional<client::ModelStatistics> statistics;  // summed over the URLs
     std::map<std::string, double> slices;
     std::map<std::string, double> gauges;  // these do not grow: the present values
     Duration client_cpu{};
@@ -49,13 +50,13 @@ class PerfTarget {
 
   const PerfOptions& options_;
   std::vector<wire::ClientAddress> addresses_;
-  std::vector<std::unique_ptr<ServerSession>> sessions_;
-  std::unique_ptr<ServerSession> metrics_;
+  std::vector<std::unique_ptr<client::ServerSession>> sessions_;
+  std::unique_ptr<client::ServerSession> metrics_;
   std::string metrics_path_;
   std::string server_name_;
   bool has_statistics_ = false;
-  ModelMetadata metadata_;
-  ModelConfig config_;
+  client::ModelMetadata metadata_;
+  client::ModelConfig config_;
   Inputs inputs_;
   std::vector<SharedRegion> regions_;
   std::vector<std::string> registered_;

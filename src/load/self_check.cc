@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "client/infer_call.h"
 #include "load/delay_server.h"
 #include "load/generator.h"
 #include "load/histogram.h"
-#include "load/infer_call.h"
 
 namespace corolla::load {
 namespace {
@@ -23,11 +23,11 @@ Result<std::unique_ptr<Generator>> generator_for(const wire::ClientAddress& addr
   input.shape = {1, 4};
   input.bytes = std::as_bytes(std::span(kInput));
   request.inputs.push_back(input);
-  InferOptions infer;
+  client::InferOptions infer;
   infer.host = address.text;
   GeneratorOptions options;
   options.addresses.push_back(address);
-  options.calls.push_back({make_infer_call(wire::Protocol::kHttp, request, infer)});
+  options.calls.push_back({client::make_infer_call(wire::Protocol::kHttp, request, infer)});
   return Generator::start(std::move(options));
 }
 

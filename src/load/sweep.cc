@@ -12,7 +12,7 @@
 #include <sstream>
 #include <thread>
 
-#include "load/json_text.h"
+#include "client/json_text.h"
 #include "load/perf_output.h"
 #include "load/report_data.h"
 
@@ -81,8 +81,8 @@ class StepFile {
 std::string manifest(const SweepOptions& options) {
   const std::optional<Duration> budget = options.perf.budget;
   std::string out =
-      "{\n  \"name\": " + json_string(options.name) +
-      ",\n  \"model\": " + json_string(options.perf.model) +
+      "{\n  \"name\": " + client::json_string(options.name) +
+      ",\n  \"model\": " + client::json_string(options.perf.model) +
       ",\n  \"budget_ms\": " + (budget ? std::to_string(to_seconds(*budget) * 1000) : "0") +
       ",\n  \"protocol\": \"" + (options.perf.protocol == wire::Protocol::kHttp ? "http" : "grpc") +
       "\",\n  \"window_ms\": " + std::to_string(to_seconds(options.perf.window) * 1000) +
@@ -91,8 +91,8 @@ std::string manifest(const SweepOptions& options) {
       std::to_string(options.concurrency.end) + ", " + std::to_string(options.concurrency.step) +
       "],\n  \"notes\": {";
   for (size_t i = 0; i < options.notes.size(); ++i)
-    out += (i > 0 ? ",\n    " : "\n    ") + json_string(options.notes[i].first) + ": " +
-           json_string(options.notes[i].second);
+    out += (i > 0 ? ",\n    " : "\n    ") + client::json_string(options.notes[i].first) + ": " +
+           client::json_string(options.notes[i].second);
   out += "\n  },\n  \"steps\": [";
   bool first = true;
   const std::vector<int> all = options.slices.empty() ? std::vector<int>{0} : options.slices;
@@ -101,7 +101,7 @@ std::string manifest(const SweepOptions& options) {
       out += std::string(first ? "\n    " : ",\n    ") + "{" +
              (slices > 0 ? "\"slices\": " + std::to_string(slices) + ", " : "") +
              "\"batch\": " + std::to_string(batch) +
-             ", \"file\": " + json_string(file_of(slices, batch, options)) + "}";
+             ", \"file\": " + client::json_string(file_of(slices, batch, options)) + "}";
       first = false;
     }
   return out + "\n  ]\n}\n";

@@ -32,14 +32,14 @@ void add_blocks(const Window& window, std::vector<Block>& blocks) {
   }
 }
 
-double mean_us(const CountedTime& time, uint64_t requests) {
+double mean_us(const client::CountedTime& time, uint64_t requests) {
   return requests == 0 ? 0 : static_cast<double>(time.ns) / static_cast<double>(requests) / 1000;
 }
 
 std::optional<ServerTimes> server_times(std::span<const Window> windows) {
-  ModelStatistics sum;
+  client::ModelStatistics sum;
   bool any = false;
-  const auto add = [](CountedTime& to, const CountedTime& from) {
+  const auto add = [](client::CountedTime& to, const client::CountedTime& from) {
     to.count += from.count;
     to.ns += from.ns;
   };
@@ -53,7 +53,7 @@ std::optional<ServerTimes> server_times(std::span<const Window> windows) {
     add(sum.compute_output, window.server->compute_output);
   }
   if (!any) return std::nullopt;
-  const auto own = [](const CountedTime& time) { return mean_us(time, time.count); };
+  const auto own = [](const client::CountedTime& time) { return mean_us(time, time.count); };
   return ServerTimes{own(sum.queue), own(sum.compute_input), own(sum.compute_infer),
                      own(sum.compute_output)};
 }

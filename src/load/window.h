@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/time.h"
+#include "client/kserve_client.h"
 #include "load/bootstrap.h"
 #include "load/histogram.h"
-#include "load/kserve_client.h"
 #include "load/sample.h"
 
 namespace corolla::load {
@@ -20,8 +20,8 @@ namespace corolla::load {
 struct Window {
   TimePoint begin, end;
   std::vector<Sample> samples;
-  std::optional<ModelStatistics> server;  // the statistics' growth meanwhile
-  Duration client_cpu{};                  // of this whole process
+  std::optional<client::ModelStatistics> server;  // the statistics' growth meanwhile
+  Duration client_cpu{};                          // of this whole process
   std::optional<Duration> server_cpu;
   double busiest_thread = 0;  // share of the wall time that the busiest load thread was on a CPU
   std::map<std::string, double> slice_requests;  // by slice, where the server tells

@@ -65,9 +65,9 @@ TEST(Judge, AWindowWithoutAnswersIsNotStable) {
 TEST(Row, PoolsTheWindows) {
   std::vector<Window> windows = {window_of(0, 100, milliseconds(10)),
                                  window_of(1, 300, milliseconds(20), 3)};
-  windows[0].server = ModelStatistics{
+  windows[0].server = client::ModelStatistics{
       "1", 100, 50, {100, 1000000}, {}, {100, 500000}, {100, 100000}, {100, 300000}, {100, 100000}};
-  windows[1].server = ModelStatistics{
+  windows[1].server = client::ModelStatistics{
       "1",           297,           90,           {297, 3000000}, {}, {297, 1500000},
       {297, 300000}, {297, 900000}, {297, 300000}};
   windows[0].client_cpu = milliseconds(40);

@@ -14,7 +14,7 @@
 #include "wire/client_grpc.h"
 #include "wire/infer_message.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 struct InferOptions {
   wire::ClientHeaders headers;                                       // from -H
@@ -33,16 +33,20 @@ struct OutputValue {
   std::string name;
   DType dtype = DType::kFp32;
   std::vector<int64_t> shape;
-  std::vector<std::byte> bytes;  // binary form; empty when the output lies in shared memory
+  std::span<const std::byte> bytes;  // binary form; empty when the output lies in shared memory
 };
 
 struct InferAnswer {
   std::string model, version, id;
   std::vector<OutputValue> outputs;
+  std::shared_ptr<const void> memory;  // of those outputs that do not lie in the answer's body
 };
 
+// Binary tensors are shown where they lie in answer.body, and are valid as long as that is.
 // kUnavailable when the answer breaks the protocol.
 Result<InferAnswer> read_infer_answer(wire::Protocol protocol, const wire::Answer& answer);
+// The same answer with outputs of its own.
+InferAnswer kept(InferAnswer answer);
 
 // One line of a classification answer: "0.993:7:rose".
 struct Classified {
@@ -53,4 +57,4 @@ struct Classified {
 // The elements of a BYTES output in that form. kUnavailable when one is not.
 Result<std::vector<Classified>> read_classification(const OutputValue& output);
 
-}  // namespace corolla::load
+}  // namespace corolla::client

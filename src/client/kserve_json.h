@@ -4,13 +4,13 @@
 #include <span>
 #include <vector>
 
-#include "load/kserve_client.h"
+#include "client/kserve_client.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 Result<ServerMetadata> read_server_metadata(std::span<const std::byte> json);
 Result<ModelMetadata> read_model_metadata(std::span<const std::byte> json);
 Result<ModelConfig> read_model_config(std::span<const std::byte> json);
 Result<std::vector<ModelStatistics>> read_statistics(std::span<const std::byte> json);
 
-}  // namespace corolla::load
+}  // namespace corolla::client

@@ -1,12 +1,12 @@
-#include "load/kserve_client.h"
+#include "client/kserve_client.h"
 
-#include "load/json_text.h"
-#include "load/kserve_json.h"
+#include "client/json_text.h"
+#include "client/kserve_json.h"
 #include "wire/client_grpc.h"
 #include "wire/client_http.h"
 #include "wire/inference.pb.h"
 
-namespace corolla::load {
+namespace corolla::client {
 namespace {
 
 using wire::Answer;
@@ -223,13 +223,29 @@ void KserveClient::statistics(const std::string& model, const std::string& versi
       });
 }
 
+void KserveClient::load_model(const std::string& model, Callback<Ok> done) {
+  if (protocol_ == Protocol::kHttp)
+    return http("POST", "/v2/repository/models/" + model + "/load", "{}",
+                [done = std::move(done)](const Answer& answer) {
+                  answer.error ? done(*answer.error) : done(Ok{});
+                });
+  inference::RepositoryModelLoadRequest request;
+  request.set_model_name(model);
+  grpc<inference::RepositoryModelLoadResponse>(
+      "RepositoryModelLoad", request,
+      [done = std::move(done)](Result<inference::RepositoryModelLoadResponse> r) {
+        r.ok() ? done(Ok{}) : done(r.error());
+      });
+}
+
 void KserveClient::infer(const wire::InferRequest& request, Callback<InferAnswer> done) {
   InferOptions options;
   options.headers = headers_;
   options.host = address_.text;
   send(make_infer_call(protocol_, request, options),
        [protocol = protocol_, done = std::move(done)](const Answer& answer) {
-         done(read_infer_answer(protocol, answer));
+         auto read = read_infer_answer(protocol, answer);
+         read.ok() ? done(kept(*std::move(read))) : done(std::move(read));
        });
 }
 
@@ -268,4 +284,4 @@ void KserveClient::unregister_shared_memory(const std::string& region, Callback<
       });
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

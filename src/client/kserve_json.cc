@@ -1,8 +1,8 @@
-#include "load/kserve_json.h"
+#include "client/kserve_json.h"
 
 #include <simdjson.h>
 
-namespace corolla::load {
+namespace corolla::client {
 namespace {
 
 namespace dom = simdjson::dom;
@@ -156,4 +156,4 @@ Result<std::vector<ModelStatistics>> read_statistics(std::span<const std::byte> 
   return out;
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

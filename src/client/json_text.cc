@@ -1,8 +1,8 @@
-#include "load/json_text.h"
+#include "client/json_text.h"
 
 #include "wire/json_text.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 std::string json_string(std::string_view text) {
   std::string out;
@@ -19,4 +19,4 @@ std::string json_array(std::span<const int64_t> numbers) {
   return out + ']';
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

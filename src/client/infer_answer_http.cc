@@ -1,9 +1,11 @@
-#include "load/infer_answer_http.h"
+#include "client/infer_answer_http.h"
 
 #include <simdjson.h>
 #include <string.h>
 
-namespace corolla::load {
+#include <deque>
+
+namespace corolla::client {
 namespace {
 
 namespace dom = simdjson::dom;
@@ -94,8 +96,12 @@ Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body,
   dom::array outputs;
   if (parser.parse(text).get(root) != simdjson::SUCCESS) return broken("its JSON does not parse");
   if (root["outputs"].get(outputs) != simdjson::SUCCESS) return broken("it has no outputs");
-  InferAnswer answer{
-      text_of(root, "model_name"), text_of(root, "model_version"), text_of(root, "id"), {}};
+  auto from_json = std::make_shared<std::deque<std::vector<std::byte>>>();
+  InferAnswer answer{text_of(root, "model_name"),
+                     text_of(root, "model_version"),
+                     text_of(root, "id"),
+                     {},
+                     from_json};
   for (dom::element output : outputs) {
     OutputValue value;
     value.name = text_of(output, "name");
@@ -115,14 +121,16 @@ Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body,
     dom::element data;
     if (output["parameters"]["binary_data_size"].get(size) == simdjson::SUCCESS) {
       if (size > binary.size()) return broken("output '" + value.name + "' is cut off");
-      value.bytes.assign(binary.begin(), binary.begin() + static_cast<ptrdiff_t>(size));
+      value.bytes = binary.first(size);
       binary = binary.subspan(size);
     } else if (output["data"].get(data) == simdjson::SUCCESS) {
-      RETURN_IF_ERROR(append_data(data, value.dtype, value.bytes));
+      std::vector<std::byte>& own = from_json->emplace_back();
+      RETURN_IF_ERROR(append_data(data, value.dtype, own));
+      value.bytes = own;
     }
     answer.outputs.push_back(std::move(value));
   }
   return answer;
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "load/kserve_client.h"
+#include "client/kserve_client.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 class ServerSession {
  public:
@@ -53,4 +53,4 @@ class ServerSession {
   std::thread thread_;
 };
 
-}  // namespace corolla::load
+}  // namespace corolla::client

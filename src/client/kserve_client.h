@@ -1,4 +1,4 @@
-// A client of any KServe v2 / Triton server, over HTTP or gRPC: everything but the load itself.
+// A client of any KServe v2 / Triton server, over HTTP or gRPC.
 //
 // Asynchronous: each call returns at once, and its callback runs exactly once, on the client's
 // loop, never inside the call. Threads: the loop's only. For programs without a loop of their own
@@ -14,12 +14,12 @@
 
 #include "base/dtype.h"
 #include "base/result.h"
-#include "load/infer_call.h"
+#include "client/infer_call.h"
 #include "wire/client_address.h"
 #include "wire/client_call.h"
 #include "wire/event_loop.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 struct ServerMetadata {
   std::string name, version;
@@ -80,6 +80,9 @@ class KserveClient {
   void statistics(const std::string& model, const std::string& version,
                   Callback<std::vector<ModelStatistics>> done);
   void server_ready(Callback<bool> done);
+  // By the server's repository API, which not every server has (kNotFound, kUnsupported) and
+  // Triton offers with --model-control-mode=explicit only (kInvalidArgument or kUnavailable else).
+  void load_model(const std::string& model, Callback<Ok> done);
 
   // `request.inputs[].bytes` must stay valid until the callback.
   void infer(const wire::InferRequest& request, Callback<InferAnswer> done);
@@ -111,4 +114,4 @@ class KserveClient {
   std::unique_ptr<Pool> pool_;
 };
 
-}  // namespace corolla::load
+}  // namespace corolla::client

@@ -1,6 +1,6 @@
-#include "load/server_session.h"
+#include "client/server_session.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 Result<std::unique_ptr<ServerSession>> ServerSession::open(wire::Protocol protocol,
                                                            const wire::ClientAddress& address,
@@ -64,4 +64,4 @@ Result<std::string> ServerSession::get(const std::string& path) {
   return wait<std::string>([=](KserveClient& c, auto done) { c.get(path, done); });
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

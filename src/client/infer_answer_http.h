@@ -3,11 +3,11 @@
 #include <optional>
 #include <span>
 
-#include "load/infer_call.h"
+#include "client/infer_call.h"
 
-namespace corolla::load {
+namespace corolla::client {
 
 Result<InferAnswer> read_http_infer_answer(std::span<const std::byte> body,
                                            std::optional<size_t> json_size);
 
-}  // namespace corolla::load
+}  // namespace corolla::client

@@ -1,15 +1,16 @@
-#include "load/infer_call.h"
+#include "client/infer_call.h"
 
 #include <string.h>
 
 #include <charconv>
+#include <deque>
 
-#include "load/infer_answer_http.h"
-#include "load/json_text.h"
+#include "client/infer_answer_http.h"
+#include "client/json_text.h"
 #include "wire/client_http.h"
 #include "wire/inference.pb.h"
 
-namespace corolla::load {
+namespace corolla::client {
 namespace {
 
 using wire::Piece;
@@ -150,10 +151,15 @@ Result<std::vector<std::byte>> from_contents(const inference::InferTensorContent
 }
 
 Result<InferAnswer> read_grpc(std::span<const std::byte> body) {
-  inference::ModelInferResponse message;
-  if (!message.ParseFromArray(body.data(), static_cast<int>(body.size())))
+  struct Parsed {
+    inference::ModelInferResponse message;
+    std::deque<std::vector<std::byte>> typed;
+  };
+  auto parsed = std::make_shared<Parsed>();
+  if (!parsed->message.ParseFromArray(body.data(), static_cast<int>(body.size())))
     return broken("it is no ModelInferResponse");
-  InferAnswer answer{message.model_name(), message.model_version(), message.id(), {}};
+  const inference::ModelInferResponse& message = parsed->message;
+  InferAnswer answer{message.model_name(), message.model_version(), message.id(), {}, parsed};
   int raw = 0;
   for (const auto& out : message.outputs()) {
     const auto dtype = dtype_from_name(out.datatype());
@@ -161,12 +167,11 @@ Result<InferAnswer> read_grpc(std::span<const std::byte> body) {
       return broken("output '" + out.name() + "' has the unknown type '" + out.datatype() + "'");
     OutputValue value{out.name(), *dtype, {out.shape().begin(), out.shape().end()}, {}};
     if (out.has_contents()) {
-      ASSIGN_OR_RETURN(value.bytes, from_contents(out.contents()));
+      ASSIGN_OR_RETURN(auto bytes, from_contents(out.contents()));
+      value.bytes = parsed->typed.emplace_back(std::move(bytes));
     } else if (!out.parameters().contains("shared_memory_region") &&
                raw < message.raw_output_contents_size()) {
-      const std::string& bytes = message.raw_output_contents(raw++);
-      const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
-      value.bytes.assign(data, data + bytes.size());
+      value.bytes = std::as_bytes(std::span(message.raw_output_contents(raw++)));
     }
     answer.outputs.push_back(std::move(value));
   }
@@ -189,6 +194,14 @@ Result<InferAnswer> read_infer_answer(wire::Protocol protocol, const wire::Answe
   if (answer.error) return *answer.error;
   return protocol == wire::Protocol::kHttp ? read_http_infer_answer(answer.body, answer.json_size)
                                            : read_grpc(answer.body);
+}
+
+InferAnswer kept(InferAnswer answer) {
+  auto own = std::make_shared<std::deque<std::vector<std::byte>>>();
+  for (OutputValue& output : answer.outputs)
+    output.bytes = own->emplace_back(output.bytes.begin(), output.bytes.end());
+  answer.memory = std::move(own);
+  return answer;
 }
 
 Result<std::vector<Classified>> read_classification(const OutputValue& output) {
@@ -220,4 +233,4 @@ Result<std::vector<Classified>> read_classification(const OutputValue& output) {
   return out;
 }
 
-}  // namespace corolla::load
+}  // namespace corolla::client

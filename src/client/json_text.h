@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
-namespace corolla::load {
+namespace corolla::client {
 
 // "text" with quotes, escaped.
 std::string json_string(std::string_view text);
 // [1,3,224,224]
 std::string json_array(std::span<const int64_t> numbers);
 
-}  // namespace corolla::load
+}  // namespace corolla::client
