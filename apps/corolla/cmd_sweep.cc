@@ -1,4 +1,5 @@
 // `corolla sweep`: scales a fleet step by step and measures each step over a range of loads.
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,10 +73,16 @@ Status run_scale(const Options& options, int slices) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  // Its account of the fleet would stand between the points; what goes wrong it says on stderr.
+  posix_spawn_file_actions_t quiet;
+  posix_spawn_file_actions_init(&quiet);
+  posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
   int status = 0;
-  if (posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ) != 0 ||
-      waitpid(child, &status, 0) != child)
+  const bool ran = posix_spawn(&child, argv[0], &quiet, nullptr, argv.data(), environ) == 0 &&
+                   waitpid(child, &status, 0) == child;
+  posix_spawn_file_actions_destroy(&quiet);
+  if (!ran)
     return Error{Code::kInternal, "cannot run '" + arguments[0] + "' to scale"};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return Error{Code::kUnavailable, "scaling '" + options.sweep.perf.model + "' to " +
