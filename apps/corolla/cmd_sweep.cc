@@ -82,8 +82,7 @@ Status run_scale(const Options& options, int slices) {
   const bool ran = posix_spawn(&child, argv[0], &quiet, nullptr, argv.data(), environ) == 0 &&
                    waitpid(child, &status, 0) == child;
   posix_spawn_file_actions_destroy(&quiet);
-  if (!ran)
-    return Error{Code::kInternal, "cannot run '" + arguments[0] + "' to scale"};
+  if (!ran) return Error{Code::kInternal, "cannot run '" + arguments[0] + "' to scale"};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return Error{Code::kUnavailable, "scaling '" + options.sweep.perf.model + "' to " +
                                          std::to_string(slices) + " slices failed"};
