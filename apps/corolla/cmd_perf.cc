@@ -211,7 +211,8 @@ int run_self_check() {
       printf("%-42s found %9.3f %s, true %9.3f %s, ratio %.4f\n", line.what.c_str(), line.found,
              line.unit.c_str(), line.truth, line.unit.c_str(), line.ratio());
     else
-      printf("%-42s %.0f %s\n", line.what.c_str(), line.found, line.unit.c_str());
+      printf("%-42s %.*f %s\n", line.what.c_str(), line.found < 1000 ? 1 : 0, line.found,
+             line.unit.c_str());
   }
   return kSuccess;
 }

@@ -14,14 +14,17 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-Result<std::unique_ptr<Generator>> generator_for(const wire::ClientAddress& address) {
-  static const std::vector<float> kInput = {1, 2, 3, 4};
+constexpr size_t kTensorElements = 3 * 224 * 224;  // FP32: 602 KB, a picture
+
+Result<std::unique_ptr<Generator>> generator_for(const wire::ClientAddress& address,
+                                                 size_t elements = 4) {
+  static const std::vector<float> kInput(kTensorElements, 1.0f);
   wire::InferRequest request;
   request.model = "null";
   wire::InputTensor input;
   input.name = "input";
-  input.shape = {1, 4};
-  input.bytes = std::as_bytes(std::span(kInput));
+  input.shape = {1, static_cast<int64_t>(elements)};
+  input.bytes = std::as_bytes(std::span(kInput).first(elements));
   request.inputs.push_back(input);
   client::InferOptions infer;
   infer.host = address.text;
@@ -109,6 +112,20 @@ Result<std::vector<SelfCheckLine>> self_check(Duration length) {
                  used = to_seconds(generator->cpu().busiest - cpu);
     lines.push_back({"small requests a second, one thread", 100'000 / took, 0, "1/s"});
     lines.push_back({"the same, of the thread's own CPU time", 100'000 / used, 0, "1/s"});
+  }
+  {
+    ASSIGN_OR_RETURN(auto server, DelayServer::start({}));
+    ASSIGN_OR_RETURN(auto generator, generator_for(server->address(), kTensorElements));
+    const uint64_t requests = 20'000;
+    const double gigabytes = static_cast<double>(requests * kTensorElements * sizeof(float)) / 1e9;
+    const TimePoint begin = now();
+    const Duration cpu = generator->cpu().busiest;
+    generator->run_closed(8, requests);
+    generator->wait_idle(seconds(60));
+    const double took = to_seconds(now() - begin),
+                 used = to_seconds(generator->cpu().busiest - cpu);
+    lines.push_back({"tensors of 602 KB, one thread", gigabytes / took, 0, "GB/s"});
+    lines.push_back({"the same, of the thread's own CPU time", gigabytes / used, 0, "GB/s"});
   }
   return lines;
 }
