@@ -28,6 +28,11 @@ dev_bench() {
       need_peers
       .venv-peers/bin/python bench/peers/fleet.py --peers .venv-peers --bin build/bin --perf-client "$ROOT/.cache/perf_client/perf_client" "$@"
       ;;
+    compare)
+      shift
+      need_peers
+      .venv-peers/bin/python bench/peers/compare.py --peers .venv-peers --bin build/bin --out compare "$@"
+      ;;
     share)
       shift
       need_peers
@@ -50,6 +55,6 @@ dev_bench() {
         dev_bench peers
       fi
       ;;
-    *) die "there is no benchmark '$1': peers, share, life, micro, all" 2 ;;
+    *) die "there is no benchmark '$1': peers, compare, share, life, micro, all" 2 ;;
   esac
 }
