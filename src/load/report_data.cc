@@ -127,10 +127,11 @@ Status add_sweep(const fs::path& folder, bool several_systems, ReportInput& inpu
     int64_t slices = 0, batch = 1;
     const bool has_slices = step["slices"].get(slices) == simdjson::SUCCESS;
     if (step["batch"].get(batch) != simdjson::SUCCESS) batch = 1;
-    std::string label = has_slices ? std::to_string(slices) + (slices == 1 ? " slice" : " slices")
-                                   : fs::path(file).stem().string();
+    // A sweep that left the slices as they were has nothing to tell but the system's name.
+    std::string label =
+        has_slices ? std::to_string(slices) + (slices == 1 ? " slice" : " slices") : name;
     if (batch > 1) label += ", batch " + std::to_string(batch);
-    if (several_systems) label = name + ", " + label;
+    if (several_systems && has_slices) label = name + ", " + label;
     ASSIGN_OR_RETURN(Series series, read_series((folder / file).string(), label));
     if (has_slices && batch == 1) series.slices = static_cast<int>(slices);
     for (Point& point : series.points) {

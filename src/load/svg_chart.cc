@@ -124,10 +124,16 @@ std::vector<double> log_ticks(double low, double high) {
   return out;
 }
 
-std::string head(const std::string& title) {
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + f(kWidth) + " " + f(kHeight) +
+// `names` stand right of the plot; the picture grows when one is longer than the room that is
+// there.
+std::string head(const std::string& title, const std::vector<std::string>& names = {}) {
+  constexpr double kLetter = 7.2, kMark = 34;
+  double width = kWidth;
+  for (const std::string& name : names)
+    width = std::max(width, kWidth - kRight + kMark + kLetter * static_cast<double>(name.size()));
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + f(width) + " " + f(kHeight) +
          "\" role=\"img\" aria-label=\"" + html_escaped(title) +
-         "\" class=\"chart\">\n<rect class=\"paper\" width=\"" + f(kWidth) + "\" height=\"" +
+         "\" class=\"chart\">\n<rect class=\"paper\" width=\"" + f(width) + "\" height=\"" +
          f(kHeight) + "\" rx=\"6\"/>\n" + text_at(kLeft, 26, title, "title", "start");
 }
 
@@ -230,7 +236,9 @@ std::string draw(const LineChart& chart) {
          kHeight - kBottom, kTop, chart.log_y};
   Axis x{chart.percentiles_on_x ? 1 : std::min(0.0, x_low), std::max(x_high, x_low + 1e-9), kLeft,
          kWidth - kRight, chart.percentiles_on_x};
-  std::string out = head(chart.title) + horizontal(y, y_ticks);
+  std::vector<std::string> names;
+  for (const ChartLine& line : chart.lines) names.push_back(line.name);
+  std::string out = head(chart.title, names) + horizontal(y, y_ticks);
   if (chart.percentiles_on_x) {
     for (const double p : {0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999})
       if (percentile_place(p) <= x.to * 1.001) {
@@ -308,7 +316,7 @@ std::string draw(const BarChart& chart) {
   if (chart.limit) high = std::max(high, chart.limit->first * 1.08);
   const std::vector<double> ticks = ticks_of(high * 1.06, 6);
   const Axis y{0, ticks.back(), kHeight - kBottom, kTop, false};
-  std::string out = head(chart.title);
+  std::string out = head(chart.title, chart.part_names);
   if (chart.bars.empty())
     return out + text_at(kWidth / 2, kHeight / 2, "nothing was measured", "label") + "</svg>\n";
   out += horizontal(y, ticks) + frame(chart.x_label, chart.y_label);
