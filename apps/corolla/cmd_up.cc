@@ -139,7 +139,8 @@ void add(CLI::App& app, Chosen& chosen) {
       ->check(CLI::ExistingFile);
   up->add_option("--models", o->models, "Model repository, in Triton's layout [models]");
   up->add_option("--slices", o->slices,
-                 "2, cores:2x4 (two of four cores), cores:4,1,1, threads:4x1 or auto [auto]");
+                 "2, cores:2x4 (two of four cores), cores:4,1,1, threads:4x1, mps:50,25,25 or "
+                 "mps:14x7 (percent of a GPU), sm:16,16,100 (SMs), mig:1g.10gb*7 or auto [auto]");
   up->add_option("--engine", o->engine, "What runs the models: openvino or null [openvino]");
   up->add_option("--address", o->address, "Where to listen [127.0.0.1]; 0.0.0.0: everywhere");
   for (const auto& [role, what] :

@@ -9,6 +9,7 @@
 #include <map>
 #include <vector>
 
+#include "slice/slice_wish.h"
 #include "slice/topology.h"
 
 namespace corolla::app {
@@ -85,6 +86,10 @@ std::string worker_json(const WorkerStatus& w) {
       .text("engine", w.engine())
       .number("load_ms", w.load_ms())
       .flag("from_cache", w.from_cache())
+      .number("device", w.device())
+      .number("sm_count", w.sm_count())
+      .number("contexts", w.contexts())
+      .number("memory_limit_bytes", w.memory_limit_bytes())
       .str();
 }
 
@@ -113,6 +118,16 @@ std::string joined(const google::protobuf::RepeatedPtrField<std::string>& words)
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text.empty() ? "-" : text;
+}
+
+// Where a worker runs, and how strong the walls around it are.
+std::string place_text(const WorkerStatus& w) {
+  if (!slice::on_gpu(w.kind()))
+    return w.cores().empty() ? "-" : slice::cpu_list_text({w.cores().begin(), w.cores().end()});
+  std::string text = "GPU " + std::to_string(w.device());
+  if (w.sm_count() > 0) text += ", " + std::to_string(w.sm_count()) + " SMs";
+  if (w.contexts() > 1) text += " in " + std::to_string(w.contexts());
+  return text + ", walls: " + w.walls();
 }
 
 // How many requests each worker has answered for this front, by the worker's number.
@@ -225,19 +240,22 @@ std::string status_text(const FleetStatus& s, bool colours) {
   if (!f.problem().empty()) out += "; " + f.problem();
   out += "\n";
 
-  std::vector<std::vector<std::string>> rows = {
-      {"slice", "cores", "state", "pid", "up", "memory", "restarts", "requests", "models"}};
+  const bool gpus = std::any_of(s.workers().begin(), s.workers().end(),
+                                [](const WorkerStatus& w) { return slice::on_gpu(w.kind()); });
+  std::vector<std::vector<std::string>> rows = {{"slice", gpus ? "runs on" : "cores", "state",
+                                                 "pid", "up", "memory", "restarts", "requests",
+                                                 "models"}};
   const std::map<uint32_t, uint64_t> requests = requests_of(s.front_json());
   for (const WorkerStatus& w : s.workers())
-    rows.push_back(
-        {w.slice(),
-         w.cores().empty() ? "-" : slice::cpu_list_text({w.cores().begin(), w.cores().end()}),
-         w.state(), w.pid() ? std::to_string(w.pid()) : "-",
-         w.pid() ? duration_text(w.uptime_s()) : "-", memory_text(w.memory_bytes()),
-         std::to_string(w.restarts()),
-         requests.contains(w.worker()) ? std::to_string(requests.at(w.worker())) : "-",
-         joined(w.models())});
+    rows.push_back({w.slice(), place_text(w), w.state(), w.pid() ? std::to_string(w.pid()) : "-",
+                    w.pid() ? duration_text(w.uptime_s()) : "-", memory_text(w.memory_bytes()),
+                    std::to_string(w.restarts()),
+                    requests.contains(w.worker()) ? std::to_string(requests.at(w.worker())) : "-",
+                    joined(w.models())});
   out += "workers:\n" + table(rows, colours);
+  if (std::any_of(s.workers().begin(), s.workers().end(),
+                  [](const WorkerStatus& w) { return w.kind() == "sm"; }))
+    out += "  slices of one sm split share a process, its memory and its faults\n";
   for (const WorkerStatus& w : s.workers()) {
     if (!w.last_death().empty())
       out += "  " + w.slice() + ": its last worker ended: " + w.last_death() + "\n";

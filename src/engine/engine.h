@@ -104,6 +104,9 @@ class Engine {
   // and call `done` inside submit().
   virtual int depth() const = 0;
 
+  // How many SMs of a GPU this process may use, as the driver tells it; 0: no GPU, or not known.
+  virtual int sm_count() const { return 0; }
+
   // Runs `requests` (sum of rows <= max_batch, or one request) as one batch. The requests and what
   // they point at live until `done` runs, which may be on the engine's own thread.
   virtual void submit(Model& model, std::span<Request> requests, Done done) = 0;

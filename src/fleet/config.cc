@@ -12,16 +12,18 @@
 #include <set>
 #include <sstream>
 
+#include "fleet/engine_yaml.h"
+#include "fleet/slices_yaml.h"
 #include "yaml/yaml_values.h"
 
 namespace corolla::fleet {
 namespace {
 
+using slice::kMostSlices;
 using yaml::error_at, yaml::kind_of, yaml::Place, yaml::Reader;
 using yaml::read_any_mapping, yaml::read_bytes, yaml::read_choice, yaml::read_duration;
-using yaml::read_mapping, yaml::read_number, yaml::read_text;
+using yaml::read_mapping, yaml::read_name, yaml::read_number, yaml::read_text;
 
-constexpr uint32_t kMostSlices = 256;
 const std::vector<std::string> kRoles = {"http", "grpc", "metrics", "any"};
 
 Error invalid(std::string what) { return {Code::kInvalidArgument, std::move(what)}; }
@@ -81,13 +83,6 @@ Reader duration_into(Duration& out, Duration least, Duration most) {
   };
 }
 
-Status read_name(const YAML::Node& node, const Place& at, std::string& out) {
-  ASSIGN_OR_RETURN(out, read_text(node, at));
-  if (!all_of(out, kWordLetters) || out.size() > 64)
-    return error_at(at, node, "should be at most 64 letters, digits, '-', '_' or '.'");
-  return ok();
-}
-
 Status read_listen(const YAML::Node& node, const Place& place,
                    std::map<std::string, Endpoint>& listen) {
   std::string address = "127.0.0.1";
@@ -127,6 +122,25 @@ Status read_model(const YAML::Node& node, const Place& place, ModelWish& model) 
           if (value.IsScalar() && value.Scalar() == "all") return ok();
           ASSIGN_OR_RETURN(const uint64_t count, read_number(value, at, 0, kMostSlices));
           model.slices = static_cast<uint32_t>(count);
+          return ok();
+        }},
+       {"on",
+        [&](const YAML::Node& value, const Place& at) -> Status {
+          model.on.clear();
+          if (value.IsScalar()) {
+            ASSIGN_OR_RETURN(std::string label, read_text(value, at));
+            model.on.push_back(std::move(label));
+            return ok();
+          }
+          if (!value.IsSequence() || value.size() == 0)
+            return error_at(at, value,
+                            "should be a list of slices' names, profiles or kinds, such as "
+                            "[big, 1g.10gb, mps], and is " +
+                                kind_of(value));
+          for (const YAML::Node& one : value) {
+            ASSIGN_OR_RETURN(std::string label, read_text(one, at));
+            model.on.push_back(std::move(label));
+          }
           return ok();
         }},
        {"versions",
@@ -169,62 +183,6 @@ Status read_models(const YAML::Node& node, const Place& place,
       });
 }
 
-Status read_slices(const YAML::Node& node, const Place& place, SliceWish& slices) {
-  slices = {};
-  if (node.IsScalar()) {
-    ASSIGN_OR_RETURN(slices, parsed(parse_slices(node.Scalar()), node, place));
-    return ok();
-  }
-  const auto sizes_of = [&](const std::string& kind) {
-    return [&slices, kind](const YAML::Node& value, const Place& at) -> Status {
-      if (!slices.kind.empty())
-        return error_at(at, value, "cores and threads cannot be mixed in one fleet");
-      slices.kind = kind;
-      if (value.IsScalar()) {
-        ASSIGN_OR_RETURN(slices, parsed(parse_slices(kind + ":" + value.Scalar()), value, at));
-        return ok();
-      }
-      if (!value.IsSequence() || value.size() == 0)
-        return error_at(at, value,
-                        "should be a list with the size of each slice, such as [1, 1], or 2x1, "
-                        "and is " +
-                            kind_of(value));
-      if (value.size() > kMostSlices)
-        return error_at(at, value, "more than " + std::to_string(kMostSlices) + " slices");
-      for (const YAML::Node& one : value) {
-        ASSIGN_OR_RETURN(const uint64_t size, read_number(one, at, 1, 1024));
-        slices.sizes.push_back(static_cast<uint32_t>(size));
-      }
-      return ok();
-    };
-  };
-  return read_mapping(node, place,
-                      {{"cores", sizes_of("cores")}, {"threads", sizes_of("threads")}});
-}
-
-Status read_engine(const YAML::Node& node, const Place& place, FleetConfig& config) {
-  const Reader name = [&](const YAML::Node& value, const Place& at) {
-    return read_name(value, at, config.engine);
-  };
-  if (node.IsScalar()) return name(node, place);
-  return read_mapping(
-      node, place,
-      {{"name", name},
-       {"options", [&](const YAML::Node& value, const Place& at) -> Status {
-          config.engine_options.clear();
-          return read_any_mapping(
-              value, at,
-              [&](const std::string& key, const YAML::Node& one, const Place& where) -> Status {
-                ASSIGN_OR_RETURN(const std::string text, read_text(one, where));
-                if (key.empty() || key.find_first_of("=,%") != std::string::npos)
-                  return error_at(where, one,
-                                  "is no name of an option: it may hold no '=', ',' or '%'");
-                config.engine_options[key] = text;
-                return ok();
-              });
-        }}});
-}
-
 Status read_limits(const YAML::Node& node, const Place& place, Limits& limits) {
   using std::chrono::hours, std::chrono::milliseconds, std::chrono::seconds;
   RETURN_IF_ERROR(read_mapping(
@@ -255,7 +213,10 @@ Status read_root(const YAML::Node& root, const Place& place, const std::string& 
   return read_mapping(
       root, place,
       {{"name",
-        [&](const YAML::Node& node, const Place& at) { return read_name(node, at, config.name); }},
+        [&](const YAML::Node& node, const Place& at) -> Status {
+          ASSIGN_OR_RETURN(config.name, read_name(node, at));
+          return ok();
+        }},
        {"listen", [&](const YAML::Node& node,
                       const Place& at) { return read_listen(node, at, config.listen); }},
        {"models_dir", path_into(config.models_dir, directory)},
@@ -264,7 +225,13 @@ Status read_root(const YAML::Node& root, const Place& place, const std::string& 
        {"slices", [&](const YAML::Node& node,
                       const Place& at) { return read_slices(node, at, config.slices); }},
        {"engine",
-        [&](const YAML::Node& node, const Place& at) { return read_engine(node, at, config); }},
+        [&](const YAML::Node& node, const Place& at) -> Status {
+          EngineWish engine{config.engine, config.engine_options};
+          RETURN_IF_ERROR(read_engine(node, at, engine));
+          config.engine = std::move(engine.name);
+          config.engine_options = std::move(engine.options);
+          return ok();
+        }},
        {"limits", [&](const YAML::Node& node,
                       const Place& at) { return read_limits(node, at, config.limits); }},
        {"tls",
@@ -344,42 +311,6 @@ Result<std::optional<Endpoint>> parse_endpoint(std::string_view text, const std:
                    "' is no port: write a number from 0 (any free one) to 65535, or off");
   endpoint.port = static_cast<uint16_t>(*number);
   return std::optional<Endpoint>(endpoint);
-}
-
-Result<SliceWish> parse_slices(std::string_view text) {
-  const std::string quoted = "'" + std::string(text.substr(0, 60)) + "'";
-  const Error wrong =
-      invalid(quoted +
-              " does not describe slices: write 2 (two of one core), cores:2x4 (two "
-              "of four cores), cores:4,1,1, threads:4x1 or auto");
-  SliceWish wish;
-  if (text == "auto") return wish;
-  if (const auto count = small_number(text)) {
-    if (*count == 0 || *count > kMostSlices)
-      return invalid(quoted + ": a fleet has from 1 to " + std::to_string(kMostSlices) + " slices");
-    wish.count = *count;
-    return wish;
-  }
-  const size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return wrong;
-  wish.kind = text.substr(0, colon);
-  if (wish.kind != "cores" && wish.kind != "threads") return wrong;
-  for (std::string_view rest = text.substr(colon + 1); !rest.empty();) {
-    const size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, comma);
-    rest = comma < rest.size() ? rest.substr(comma + 1) : std::string_view();
-    const size_t times = part.find('x');
-    const auto count =
-        times == std::string_view::npos ? std::optional(1u) : small_number(part.substr(0, times));
-    const auto size = small_number(times == std::string_view::npos ? part : part.substr(times + 1));
-    if (!count || !size) return wrong;
-    if (*count == 0 || *size == 0 || *size > 1024 || wish.sizes.size() + *count > kMostSlices)
-      return invalid(quoted + ": a fleet has from 1 to " + std::to_string(kMostSlices) +
-                     " slices of 1 to 1024 cores");
-    wish.sizes.insert(wish.sizes.end(), *count, *size);
-  }
-  if (wish.sizes.empty()) return wrong;
-  return wish;
 }
 
 Status check_listeners(const std::map<std::string, Endpoint>& listen) {

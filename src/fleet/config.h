@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "fleet/restart_policy.h"
+#include "slice/slice_wish.h"
 
 namespace corolla::fleet {
 
@@ -26,18 +27,25 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-// Which slices to make. Nothing said: automatic, one core each (slice/cores_provider.h says how
-// many).
-struct SliceWish {
-  std::string kind;  // "cores" (physical cores) or "threads" (hardware threads); empty: automatic
-  std::vector<uint32_t> sizes;    // of each slice, in its kind's unit; empty: automatic
-  std::optional<uint32_t> count;  // "4": so many slices of one core
-  bool operator==(const SliceWish&) const = default;
+// What runs models in a worker: the program corolla-worker-<name>.
+struct EngineWish {
+  std::string name;                            // empty: the fleet's own (fleet_slices.h)
+  std::map<std::string, std::string> options;  // engine specific; no '=', ',' or '%' in a name
+  bool operator==(const EngineWish&) const = default;
+};
+
+// One entry of `slices`: slices of one kind on one device, and what runs there.
+struct SliceEntry {
+  slice::SliceWish wish;
+  std::string name;  // what models may call it; may be empty
+  EngineWish engine;
+  bool operator==(const SliceEntry&) const = default;
 };
 
 struct ModelWish {
-  std::optional<uint32_t> slices;                 // how many slices serve it; nothing: all of them
-  std::vector<int64_t> versions;                  // empty: by the model's own version policy
+  std::optional<uint32_t> slices;  // how many slices serve it; nothing: all of them
+  std::vector<std::string> on;     // which slices may: by entry's name, profile or kind; empty: any
+  std::vector<int64_t> versions;   // empty: by the model's own version policy
   std::map<std::string, std::string> parameters;  // over those of config.pbtxt: {"image", "u8"}
   bool operator==(const ModelWish&) const = default;
 };
@@ -66,7 +74,7 @@ struct FleetConfig {
       {"metrics", {"127.0.0.1", 8002}}};
   std::string models_dir = "models";
   std::map<std::string, ModelWish> models;  // empty: every model of models_dir, on every slice
-  SliceWish slices;
+  std::vector<SliceEntry> slices;  // empty: automatic, one core each (slice/cores_provider.h)
   std::string engine = "openvino";
   std::map<std::string, std::string> engine_options;
   Limits limits;
@@ -91,9 +99,10 @@ Result<FleetConfig> read_config_file(const std::string& path, const FleetConfig&
 // "8000", "0.0.0.0:8000", "[::1]:8000", ":8000", "localhost:8000"; nullopt for "off". `address` is
 // used where none is said.
 Result<std::optional<Endpoint>> parse_endpoint(std::string_view text, const std::string& address);
-// "2" (so many slices of one core), "cores:2x1" (two of one core), "cores:4,1,1", "threads:4x1",
-// "auto".
-Result<SliceWish> parse_slices(std::string_view text);
+// The short form of `slices`, one entry: "2" (so many slices of one core), "cores:2x4" (two of four
+// cores), "cores:4,1,1", "threads:4x1", "mps:50,25,25", "mps:14x7" (14 percent, seven times),
+// "sm:16,16,100", "mig:1g.10gb*7"; empty for "auto".
+Result<std::vector<SliceEntry>> parse_slices(std::string_view text);
 
 // Whether the listeners contradict each other: the same port twice.
 Status check_listeners(const std::map<std::string, Endpoint>& listen);

@@ -6,11 +6,15 @@
 #include <fstream>
 #include <sstream>
 
+#include "fleet/fleet_slices.h"
+
 namespace corolla::fleet {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 Result<FleetConfig> read(std::string_view text, const FleetConfig& base = {}) {
@@ -70,8 +74,7 @@ log: {format: json, level: debug}
   EXPECT_EQ(config->models.at("flower").parameters.at("image"), "u8");
   EXPECT_EQ(config->models.at("flower").parameters.at("mean"), "0.5");
   EXPECT_EQ(config->models.at("rose"), ModelWish());
-  EXPECT_EQ(config->slices.kind, "cores");
-  EXPECT_THAT(config->slices.sizes, ElementsAre(4, 1, 1));
+  EXPECT_THAT(config->slices, ElementsAre(SliceEntry{{"cores", {4, 1, 1}, "", 0, 0, {}}, "", {}}));
   EXPECT_EQ(config->engine_options.at("precision"), "f32");
   EXPECT_EQ(config->limits.arena_bytes, 1ull << 30);
   EXPECT_EQ(config->limits.reply_bytes, 32ull << 20);
@@ -163,7 +166,42 @@ TEST(Config, RefusesWithTheLineAndTheReason) {
        "f.yaml:1: slices.cores: should be a list with the size of each slice, such as [1, 1], or "
        "2x1, and is a list"},
       {"slices: {cores: [1], threads: [1]}",
-       "f.yaml:1: slices.threads: cores and threads cannot be mixed in one fleet"},
+       "f.yaml:1: slices.threads: an entry has slices of one kind, and this one has cores already; "
+       "write a list of entries"},
+      {"engine: null",
+       "f.yaml:1: engine: names no engine; the one that is called null needs quotes: engine: "
+       "\"null\""},
+      {"slices: []", "f.yaml:1: slices: is an empty list; leave it out for automatic slices"},
+      {"slices:\n- {name: a}\n",
+       "f.yaml:2: slices[0]: says no kind of slices: one of cores, threads, mps, sm or profile "
+       "(MIG)"},
+      {"slices: [{mps: [50, 0]}]",
+       "f.yaml:1: slices[0].mps: should be a whole number from 1 to 100, and is '0'"},
+      {"slices: [{mps: [50, -5]}]",
+       "f.yaml:1: slices[0].mps: should be a whole number from 1 to 100, and is '-5'"},
+      {"slices: [{mps: 120x2}]",
+       "f.yaml:1: slices[0].mps: '120x2': a fleet has from 1 to 256 slices of 1 to 100 percent"},
+      {"slices: [{mps: [50, 25, 25], memory: [1GiB, 2GiB]}]",
+       "f.yaml:1: slices[0]: memory has 2 values for 3 slices; write one, or one for each"},
+      {"slices: [{sm: [16, 16], memory: 1GiB}]",
+       "f.yaml:1: slices[0]: memory: green contexts share one process and its memory; mps has "
+       "limits"},
+      {"slices: [{profile: 1g.10gb, memory: 1GiB}]",
+       "f.yaml:1: slices[0]: memory: a MIG profile says itself how much it has"},
+      {"slices: [{cores: [1], device: 1}]",
+       "f.yaml:1: slices[0]: device is for GPU slices, and cores are of the CPU"},
+      {"slices: [{mps: [50], count: 2}]",
+       "f.yaml:1: slices[0]: count goes with profile (MIG); mps has sizes"},
+      {"slices: [{profile: 1g.10gb, count: 0}]",
+       "f.yaml:1: slices[0].count: should be a whole number from 1 to 256, and is '0'"},
+      {"slices: [{cores: [1], name: a}, {cores: [1], name: a}]",
+       "f.yaml:1: slices[1]: another entry has the name 'a'"},
+      {"slices: [{profile: a, count: 200}, {profile: b, count: 57}]",
+       "f.yaml:1: slices[1]: more than 256 slices"},
+      {"slices: [{core: [1]}]", "f.yaml:1: slices[0]: unknown key 'core'; did you mean 'cores'?"},
+      {"models: {flower: {on: []}}",
+       "f.yaml:1: models.flower.on: should be a list of slices' names, profiles or kinds, such as "
+       "[big, 1g.10gb, mps], and is a list"},
       {"slices: 0", "f.yaml:1: slices: '0': a fleet has from 1 to 256 slices"},
       {"tls: {certificate: a.pem}", "f.yaml:1: tls: certificate and key must be given together"},
       {"name: a/b", "f.yaml:1: name: should be at most 64 letters, digits, '-', '_' or '.'"},
@@ -186,14 +224,67 @@ TEST(Config, AFileThatCannotBeReadIsNamed) {
 }
 
 TEST(Slices, ReadsWhatTheCommandLineSays) {
-  EXPECT_EQ(parse_slices("3")->count, 3u);
-  EXPECT_EQ(*parse_slices("auto"), SliceWish());
-  EXPECT_THAT(parse_slices("cores:2x1")->sizes, ElementsAre(1, 1));
-  EXPECT_THAT(parse_slices("cores:2x4,1")->sizes, ElementsAre(4, 4, 1));
-  EXPECT_EQ(parse_slices("threads:8")->kind, "threads");
-  for (const char* bad : {"", "x", "cores", "cores:", "cores:x", "cores:0x1", "cores:1x0", "-1",
-                          "cores:99999999x1", "gpus:1", "cores:1,,1"})
+  const auto wish = [](std::string_view text) {
+    const auto entries = parse_slices(text);
+    EXPECT_TRUE(entries.ok() && entries->size() == 1) << text;
+    return entries.ok() && entries->size() == 1 ? entries->front().wish : slice::SliceWish();
+  };
+  EXPECT_THAT(*parse_slices("auto"), IsEmpty());
+  EXPECT_EQ(wish("3"), (slice::SliceWish{"cores", {1, 1, 1}, "", 0, 0, {}}));
+  EXPECT_EQ(wish("cores:2x1"), (slice::SliceWish{"cores", {1, 1}, "", 0, 0, {}}));
+  EXPECT_THAT(wish("cores:2x4,1").sizes, ElementsAre(4, 4, 1));
+  EXPECT_THAT(wish("cores:4*2").sizes, ElementsAre(4, 4));
+  EXPECT_EQ(wish("threads:8").kind, "threads");
+  EXPECT_THAT(wish("mps:50,25,25").sizes, ElementsAre(50, 25, 25));
+  // On a GPU the size comes first, as in 1g.10gb*7.
+  EXPECT_THAT(wish("mps:14x7").sizes, Each(14));
+  EXPECT_EQ(wish("mps:14x7").sizes.size(), 7u);
+  EXPECT_THAT(wish("sm:16,16,100").sizes, ElementsAre(16, 16, 100));
+  EXPECT_EQ(wish("mig:1g.10gb*7"), (slice::SliceWish{"mig", {}, "1g.10gb", 7, 0, {}}));
+  EXPECT_EQ(wish("mig:7g.80gb").count, 1u);
+  for (const char* bad : {"",           "x",         "cores", "cores:",           "cores:x",
+                          "cores:0x1",  "cores:1x0", "-1",    "cores:99999999x1", "gpus:1",
+                          "cores:1,,1", "cores:1,",  "mps:0", "mps:101",          "mps:-1",
+                          "mps:14x257", "sm:",       "mig:",  "mig:1g.10gb*",     "mig:1g.10gb*0",
+                          "mig:*7"})
     EXPECT_FALSE(parse_slices(bad).ok()) << bad;
+}
+
+TEST(Slices, AListMixesKindsDevicesAndEngines) {
+  const auto config = read(R"(
+engine: {name: openvino, options: {precision: f32}}
+slices:
+- {profile: 1g.10gb, count: 7}
+- {mps: [50, 25, 25], device: 1, memory: [20GiB, 10GiB, 10GiB], name: shares}
+- {sm: "16x2,100", device: 2, engine: {name: cuda, options: {graph: on}}}
+- {cores: [4, 4, 2], memory: 4GiB}
+- {threads: 2x1, engine: "null", name: pretend}
+models:
+  flower: {on: [1g.10gb, shares], slices: 3}
+  rose: {on: cores}
+)");
+  ASSERT_TRUE(config.ok()) << config.error().what;
+  const auto& s = config->slices;
+  ASSERT_EQ(s.size(), 5u);
+  EXPECT_EQ(s[0].wish, (slice::SliceWish{"mig", {}, "1g.10gb", 7, 0, {}}));
+  EXPECT_EQ(
+      s[1].wish,
+      (slice::SliceWish{"mps", {50, 25, 25}, "", 0, 1, {20ull << 30, 10ull << 30, 10ull << 30}}));
+  EXPECT_EQ(s[1].name, "shares");
+  EXPECT_EQ(s[2].wish, (slice::SliceWish{"sm", {16, 16, 100}, "", 0, 2, {}}));
+  EXPECT_THAT(s[3].wish.memory, ElementsAre(4ull << 30, 4ull << 30, 4ull << 30));
+  EXPECT_THAT(config->models.at("flower").on, ElementsAre("1g.10gb", "shares"));
+  EXPECT_THAT(config->models.at("rose").on, ElementsAre("cores"));
+
+  // CPUs have the fleet's engine and its options; GPUs have cuda unless told.
+  EXPECT_EQ(engine_of(*config, s[0]), (EngineWish{"cuda", {}}));
+  EXPECT_EQ(engine_of(*config, s[2]),
+            (EngineWish{"cuda", {{"graph", "on"}, {"green", "16,16,100"}}}));
+  EXPECT_EQ(engine_of(*config, s[3]), (EngineWish{"openvino", {{"precision", "f32"}}}));
+  EXPECT_EQ(engine_of(*config, s[4]), (EngineWish{"null", {}}));
+  FleetConfig null = *config;
+  null.engine = "null";
+  EXPECT_EQ(engine_of(null, s[0]).name, "null");
 }
 
 // docs/corolla-yaml.md shows a whole file; it must be one that is accepted, and name every default

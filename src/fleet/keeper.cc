@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "slice/cores_provider.h"
+#include "slice/providers.h"
 #include "yaml/nearest.h"
 
 namespace corolla::fleet {
@@ -41,30 +42,25 @@ void raise_descriptor_limit() {
 
 }  // namespace
 
-Status check_binaries(const std::string& bin_dir, const std::string& engine) {
+Status check_binaries(const std::string& bin_dir, const std::set<std::string>& engines) {
   const std::string front = bin_dir + "/corolla-front";
   if (::access(front.c_str(), X_OK) != 0)
     return Error{Code::kInternal, front + ": " + std::strerror(errno) +
                                       "; corolla's programs must lie in one folder"};
-  const std::string worker = bin_dir + "/" + std::string(kWorkerPrefix) + engine;
-  if (::access(worker.c_str(), X_OK) == 0) return ok();
-  std::vector<std::string> engines;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(bin_dir, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.rfind(kWorkerPrefix, 0) == 0) engines.push_back(name.substr(kWorkerPrefix.size()));
+  for (const std::string& engine : engines) {
+    const std::string worker = bin_dir + "/" + std::string(kWorkerPrefix) + engine;
+    if (::access(worker.c_str(), X_OK) == 0) continue;
+    std::vector<std::string> there;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(bin_dir, ignored)) {
+      const std::string name = entry.path().filename().string();
+      if (name.rfind(kWorkerPrefix, 0) == 0) there.push_back(name.substr(kWorkerPrefix.size()));
+    }
+    std::sort(there.begin(), there.end());
+    return Error{Code::kInvalidArgument, "engine '" + engine + "': there is no " + worker + "; " +
+                                             yaml::suggestion(engine, there)};
   }
-  std::sort(engines.begin(), engines.end());
-  return Error{Code::kInvalidArgument, "engine '" + engine + "': there is no " + worker + "; " +
-                                           yaml::suggestion(engine, engines)};
-}
-
-slice::Carve carve_of(const SliceWish& wish, const slice::Carve& automatic) {
-  if (wish.count) return {{"cores:1", static_cast<int>(*wish.count)}};
-  if (wish.sizes.empty()) return automatic;
-  slice::Carve carve;
-  for (uint32_t size : wish.sizes) ++carve[wish.kind + ":" + std::to_string(size)];
-  return carve;
+  return ok();
 }
 
 Keeper::Keeper(FleetConfig config, KeeperOptions options, Poller poller)
@@ -88,21 +84,22 @@ Result<std::unique_ptr<Keeper>> Keeper::create(FleetConfig config, KeeperOptions
   if (c.listen.empty())
     return Error{Code::kInvalidArgument, "every listener is off; nobody could reach this fleet"};
   RETURN_IF_ERROR(check_listeners(c.listen));
-  RETURN_IF_ERROR(check_binaries(keeper->options_.bin_dir, c.engine));
   RETURN_IF_ERROR(keeper->take_models_dir(c.models_dir));
 
   ASSIGN_OR_RETURN(slice::Topology topology, slice::read_topology());
   if (c.limits.io_threads == 0)
     c.limits.io_threads = static_cast<uint32_t>(std::clamp<size_t>(topology.usable() / 2, 1, 4));
-  auto cores = std::make_unique<slice::CoresProvider>(std::move(topology));
-  keeper->automatic_ = cores->automatic();
-  keeper->provider_ = std::move(cores);
-  RETURN_IF_ERROR(keeper->check_models(
-      c, static_cast<uint32_t>(keeper->slice_count(carve_of(c.slices, keeper->automatic_)))));
-  RETURN_IF_ERROR(keeper->provider_->apply(carve_of(c.slices, keeper->automatic_)));
-  ASSIGN_OR_RETURN(keeper->slices_, keeper->provider_->observe());
-  keeper->take_counts();
-
+  const slice::Carve automatic = slice::CoresProvider(topology).automatic();
+  keeper->automatic_ = {{{"cores",
+                          std::vector<uint32_t>(static_cast<size_t>(automatic.begin()->second), 1),
+                          "",
+                          0,
+                          0,
+                          {}},
+                         "",
+                         {}}};
+  RETURN_IF_ERROR(check_binaries(keeper->options_.bin_dir, engines_of(c, keeper->entries_of(c))));
+  RETURN_IF_ERROR(keeper->check_models(c));
   if (!c.certificate_file.empty()) {
     ASSIGN_OR_RETURN(keeper->certificate_, read_secret(c.certificate_file, "certificate"));
     ASSIGN_OR_RETURN(keeper->key_, read_secret(c.key_file, "key"));
@@ -115,8 +112,14 @@ Result<std::unique_ptr<Keeper>> Keeper::create(FleetConfig config, KeeperOptions
     return Error{Code::kPermission, "cache folder " + c.cache_dir + ": " + failed.message() +
                                         "; --cache or cache names another"};
 
+  // The fleet's name is ours from here on: nobody else works on these slices under it.
   ASSIGN_OR_RETURN(keeper->control_, ControlServer::open(keeper->poller_, c.name));
   ASSIGN_OR_RETURN(keeper->listeners_, open_listeners(c.listen));
+  keeper->devices_ = std::make_unique<slice::SliceSet>(slice::provider_maker(
+      {.topology = std::move(topology), .runtime_dir = slice_runtime_dir(c.name)}));
+  RETURN_IF_ERROR(keeper->devices_->apply(wishes_of(keeper->entries_of(c))));
+  RETURN_IF_ERROR(keeper->take_slices());
+  keeper->places_ = places_of(c);
   return keeper;
 }
 

@@ -17,12 +17,13 @@
 #include "fleet/child.h"
 #include "fleet/config.h"
 #include "fleet/control.h"
+#include "fleet/fleet_slices.h"
 #include "fleet/listeners.h"
 #include "fleet/log_store.h"
 #include "fleet/poller.h"
 #include "fleet/reconciler.h"
 #include "fleet/restart_policy.h"
-#include "slice/slice_provider.h"
+#include "slice/slice_set.h"
 
 namespace corolla::fleet {
 
@@ -57,6 +58,7 @@ class Keeper {
     WorkerView view;
     std::unique_ptr<Child> child;
     std::string engine, problem;
+    uint32_t sm_count = 0, contexts = 1;  // as the worker reads them from its device
     std::vector<std::string> serving;
     uint64_t load_ms = 0;
     bool from_cache = false;
@@ -118,13 +120,21 @@ class Keeper {
   std::vector<WorkerWish> wishes();
   std::vector<WorkerView> views() const;
   std::vector<std::string> known_models() const;
-  std::string birth_of(const slice::Slice& slice) const;
+  std::string birth_of(const FleetSlice& slice) const;
   // Whose fault a death was; `text` becomes the sentence for it.
   EndedBy judge(const Death& death, const std::string& killed_because, std::string& text);
   std::vector<std::string> models_on_disk() const;
-  Status check_models(const FleetConfig& config, uint32_t slices) const;
-  size_t slice_count(const slice::Carve& carve) const;
-  void take_counts();
+  Status check_models(const FleetConfig& config) const;
+  std::vector<SliceLabels> slice_labels() const;
+  ModelPlace models_place(const std::string& model) const;
+  uint32_t room_of(const std::string& model) const;  // on how many slices it may be
+
+  // keeper_slices.cc
+  const std::vector<SliceEntry>& entries_of(const FleetConfig& config) const;
+  Status take_slices();
+  Status reshape(FleetConfig next);
+  void finish_reshape();
+  void adopt(FleetConfig next);
 
   // keeper_control.cc
   void on_request(ControlServer::ClientId client, const control::Request& request);
@@ -145,14 +155,19 @@ class Keeper {
   LogStore logs_;
   std::vector<Listening> listeners_;
   std::unique_ptr<ControlServer> control_;
-  std::unique_ptr<slice::SliceProvider> provider_;
-  slice::Carve automatic_;
-  std::vector<slice::Slice> slices_;
+  std::unique_ptr<slice::SliceSet> devices_;
+  std::vector<SliceEntry> automatic_;
+  std::vector<FleetSlice> slices_;
+  // A change of slices that waits until those that go have no worker any more.
+  struct Reshape {
+    FleetConfig before;
+    std::set<std::string> leaving;  // ids
+  };
+  std::optional<Reshape> reshape_;
   Fd models_dir_;
   std::string certificate_, key_;
 
-  std::map<std::string, uint32_t>
-      counts_;  // on how many slices a model is served, where not on all
+  std::map<std::string, ModelPlace> places_;  // of models that are not served everywhere
   std::optional<link::ModelsChanged> models_changed_;
 
   Front front_;
@@ -175,12 +190,12 @@ class Keeper {
   std::optional<std::string> gave_up_;
 };
 
-// Turns a wish into profiles and counts for the provider.
-slice::Carve carve_of(const SliceWish& wish, const slice::Carve& automatic);
 // What the front and the worker are told about a slice.
 link::SliceInfo slice_info(const slice::Slice& slice);
-// Whether the front and the engine's worker are there to be started.
-Status check_binaries(const std::string& bin_dir, const std::string& engine);
+// Whether the front and the engines' workers are there to be started.
+Status check_binaries(const std::string& bin_dir, const std::set<std::string>& engines);
+// Where the daemons of a fleet's slices have their pipes and logs.
+std::string slice_runtime_dir(const std::string& fleet);
 // How often the kernel has killed for want of memory, on this machine.
 uint64_t kernel_oom_kills();
 

@@ -122,25 +122,12 @@ Status Keeper::apply(const FleetConfig& wanted) {
                  "cannot change while the fleet runs: " + list +
                      "; nothing was changed ('corolla stop' and 'corolla up' apply it)"};
   }
-  const slice::Carve carve = carve_of(next.slices, automatic_);
-  RETURN_IF_ERROR(check_models(next, static_cast<uint32_t>(slice_count(carve))));
-  if (next.engine != config_.engine) RETURN_IF_ERROR(check_binaries(options_.bin_dir, next.engine));
-  RETURN_IF_ERROR(provider_->apply(carve));
-  ASSIGN_OR_RETURN(slices_, provider_->observe());
+  if (reshape_)
+    return Error{Code::kBusy, "the slices are being changed already; try again when that is done"};
+  RETURN_IF_ERROR(check_models(next));
+  RETURN_IF_ERROR(check_binaries(options_.bin_dir, engines_of(next, entries_of(next))));
   next.limits.io_threads = config_.limits.io_threads;
-  const bool models_differ = next.models != config_.models;
-  config_ = std::move(next);
-  take_counts();
-  if (models_differ) {
-    models_changed_.reset();
-    tell_models();
-  }
-  std::erase_if(records_, [&](const auto& entry) {
-    const auto has_slice = [&](const slice::Slice& s) { return s.id == entry.first; };
-    return std::none_of(slices_.begin(), slices_.end(), has_slice) &&
-           std::none_of(workers_.begin(), workers_.end(),
-                        [&](const auto& w) { return has_slice(w.second.view.slice); });
-  });
+  RETURN_IF_ERROR(reshape(std::move(next)));
   for (auto& [id, record] : records_) record.policy.forgive(config_.restart);
   log::info("fleet_applied", {{"slices", slices_.size()}, {"models", config_.models.size()}});
   return ok();
@@ -178,16 +165,16 @@ Status Keeper::scale(const control::ScaleRequest& asked) {
     if (std::find(known.begin(), known.end(), model) == known.end())
       return Error{Code::kInvalidArgument,
                    "there is no model '" + model + "'; " + yaml::suggestion(model, known)};
-    if (count > slices_.size())
-      return Error{Code::kInvalidArgument, model + "=" + std::to_string(count) +
-                                               ": the fleet has " + std::to_string(slices_.size()) +
-                                               " slices"};
+    const uint32_t room = room_of(model);
+    if (count > room)
+      return Error{Code::kInvalidArgument,
+                   model + "=" + std::to_string(count) + ": the fleet has " + std::to_string(room) +
+                       " slices" + (models_place(model).on.empty() ? "" : " where it may go")};
   }
   for (const auto& [model, count] : asked.slices()) {
-    if (count == slices_.size())
-      counts_.erase(model);
-    else
-      counts_[model] = count;
+    ModelPlace& place = places_[model];
+    place.count = count;
+    if (count == room_of(model)) place.count.reset();
     log::info("model_scaled", {{"model", model}, {"slices", count}});
   }
   return ok();
@@ -217,7 +204,7 @@ void Keeper::tell_waiters(const Plan& plan) {
       failed =
           Error{Code::kUnavailable,
                 "slice " + id + " is parked, since its worker keeps dying: " + record.last_death};
-  const bool done = plan.settled && !pending;
+  const bool done = plan.settled && !pending && !reshape_;
   control::Answer answer;
   answer.mutable_progress()->set_text(progress_text());
   std::vector<ControlServer::ClientId> told, finished;
@@ -288,6 +275,10 @@ control::FleetStatus Keeper::status() {
     w.set_kind(slice.kind);
     w.set_profile(slice.profile);
     w.set_walls(slice::walls_name(slice.walls));
+    w.set_device(slice.device);
+    w.set_memory_limit_bytes(slice.memory_bytes);
+    w.set_sm_count(worker.sm_count);
+    w.set_contexts(worker.contexts);
     for (uint32_t cpu : affinity_of(worker.child->pid())) w.add_cores(cpu);
     w.set_pid(worker.child->pid());
     w.set_state(phase_name(worker.view.phase));
@@ -319,6 +310,8 @@ control::FleetStatus Keeper::status() {
     w.set_kind(wish.slice.kind);
     w.set_profile(wish.slice.profile);
     w.set_walls(slice::walls_name(wish.slice.walls));
+    w.set_device(wish.slice.device);
+    w.set_memory_limit_bytes(wish.slice.memory_bytes);
     w.set_state(record.policy.parked() ? "parked" : "waiting");
     w.set_restarts(static_cast<uint32_t>(record.policy.deaths()));
     w.set_last_death(record.last_death);
@@ -330,9 +323,8 @@ control::FleetStatus Keeper::status() {
   for (const std::string& name : known_models()) {
     control::ModelStatus& model = *s.add_models();
     model.set_name(name);
-    const auto count = counts_.find(name);
-    model.set_wanted(static_cast<uint32_t>(
-        std::min<size_t>(slices_.size(), count == counts_.end() ? slices_.size() : count->second)));
+    const uint32_t room = room_of(name);
+    model.set_wanted(std::min(room, models_place(name).count.value_or(room)));
     model.set_serving(serving[name]);
   }
   return s;

@@ -293,9 +293,7 @@ TEST_F(KeeperTest, RefusesWhatCannotWorkBeforeAnythingIsStarted) {
   EXPECT_THAT(refusal([](auto& c) { c.models["rsoe"] = {}; }), HasSubstr("did you mean 'rose'?"));
   EXPECT_THAT(refusal([](auto& c) { c.models["rose"].slices = 2; }),
               HasSubstr("models.rose.slices is 2, and the fleet has 1"));
-  EXPECT_THAT(refusal([](auto& c) {
-                c.slices = {"cores", {1024, 1024, 1024}, {}};
-              }),
+  EXPECT_THAT(refusal([](auto& c) { c.slices = *parse_slices("cores:1024*3"); }),
               HasSubstr("3072 cores are asked for"));
   EXPECT_THAT(refusal([](auto& c) { c.listen.clear(); }), HasSubstr("every listener is off"));
   EXPECT_THAT(refusal([](auto& c) { c.certificate_file = c.key_file = "/nowhere.pem"; }),

@@ -62,50 +62,40 @@ std::vector<std::string> Keeper::models_on_disk() const {
   return names;
 }
 
-size_t Keeper::slice_count(const slice::Carve& carve) const {
-  size_t count = 0;
-  for (const auto& [profile, times] : carve) count += static_cast<size_t>(std::max(times, 0));
-  return count;
-}
-
-Status Keeper::check_models(const FleetConfig& config, uint32_t slices) const {
+Status Keeper::check_models(const FleetConfig& config) const {
   const std::vector<std::string> there = models_on_disk();
-  for (const auto& [name, wish] : config.models) {
+  for (const auto& [name, wish] : config.models)
     if (std::find(there.begin(), there.end(), name) == there.end())
       return Error{Code::kInvalidArgument,
                    "models." + name + ": there is no folder " + config.models_dir + "/" + name +
                        "; " +
                        (there.empty() ? "the folder is empty" : yaml::suggestion(name, there))};
-    if (wish.slices.value_or(0) > slices)
-      return Error{Code::kInvalidArgument, "models." + name + ".slices is " +
-                                               std::to_string(*wish.slices) +
-                                               ", and the fleet has " + std::to_string(slices)};
-  }
-  return ok();
+  return check_places(config, labels_of(entries_of(config)));
 }
 
-void Keeper::take_counts() {
-  counts_.clear();
-  for (const auto& [name, wish] : config_.models)
-    if (wish.slices) counts_[name] = *wish.slices;
+std::vector<SliceLabels> Keeper::slice_labels() const {
+  std::vector<SliceLabels> labels;
+  for (const FleetSlice& slice : slices_) labels.push_back(slice.labels());
+  return labels;
 }
 
-std::string Keeper::birth_of(const slice::Slice& slice) const {
-  std::string text = config_.engine + "\n" + link::options_text(config_.engine_options) + "\n" +
+std::string Keeper::birth_of(const FleetSlice& slice) const {
+  std::string text = slice.engine.name + "\n" + link::options_text(slice.engine.options) + "\n" +
                      config_.cache_dir + "\n" + std::to_string(config_.limits.reply_bytes);
-  for (const auto& [key, value] : slice.worker_env) text += "\n" + key + "=" + value;
+  for (const auto& [key, value] : slice.slice.worker_env) text += "\n" + key + "=" + value;
   return text;
 }
 
 std::vector<WorkerWish> Keeper::wishes() {
   std::vector<WorkerWish> all;
-  const std::vector<std::string> known = known_models();
+  const auto placed = place_models(slice_labels(), known_models(), places_);
   for (size_t i = 0; i < slices_.size(); ++i) {
-    const auto models = models_of_slice(static_cast<uint32_t>(i), known, counts_);
-    if (!models) continue;
+    if (!placed[i]) continue;
+    const slice::Slice& slice = slices_[i].slice;
     const auto [record, fresh] =
-        records_.try_emplace(slices_[i].id, SliceRecord{RestartPolicy(config_.restart), ""});
-    all.push_back({slices_[i], birth_of(slices_[i]), *models, record->second.policy.next_start()});
+        records_.try_emplace(slice.id, SliceRecord{RestartPolicy(config_.restart), ""});
+    all.push_back({slice, slices_[i].engine, birth_of(slices_[i]), *placed[i],
+                   record->second.policy.next_start()});
   }
   return all;
 }
@@ -123,6 +113,7 @@ void Keeper::reconcile_now() {
   look_again_.reset();
   Plan plan;
   for (;;) {
+    finish_reshape();
     const std::vector<WorkerWish> wished = wishes();
     plan = reconcile(wished, views(), now());
     if (plan.actions.empty()) break;
@@ -172,7 +163,7 @@ void Keeper::start_worker(const WorkerWish& wish) {
   SliceRecord& record = records_.at(wish.slice.id);
   const uint32_t id = next_worker_++;
   ProcessSpec spec;
-  spec.binary = options_.bin_dir + "/corolla-worker-" + config_.engine;
+  spec.binary = options_.bin_dir + "/corolla-worker-" + wish.engine.name;
   if (config_.log_json) spec.arguments.push_back("--log-json");
   spec.env = wish.slice.worker_env;
   spec.cpus = wish.slice.cores;
@@ -196,14 +187,14 @@ void Keeper::start_worker(const WorkerWish& wish) {
   log::info("worker_started", {{"worker", id},
                                {"slice", wish.slice.id},
                                {"pid", worker.child->pid()},
-                               {"engine", config_.engine}});
+                               {"engine", wish.engine.name}});
   link::Message message;
   link::WorkerWelcome& welcome = *message.mutable_worker_welcome();
   welcome.set_worker(id);
   *welcome.mutable_slice() = slice_info(wish.slice);
   welcome.set_cache_dir(config_.cache_dir);
   welcome.set_reply_bytes(config_.limits.reply_bytes);
-  welcome.set_engine_options(link::options_text(config_.engine_options));
+  welcome.set_engine_options(link::options_text(wish.engine.options));
   worker.child->send(message);
   introduce(worker);
 }
@@ -227,7 +218,10 @@ void Keeper::drain_worker(Worker& worker) {
 void Keeper::on_worker_message(uint32_t id, link::Received&& received) {
   Worker& worker = workers_.at(id);
   if (received.message.has_worker_hello()) {
-    worker.engine = received.message.worker_hello().engine();
+    const link::WorkerHello& hello = received.message.worker_hello();
+    worker.engine = hello.engine();
+    worker.sm_count = hello.sm_count();
+    worker.contexts = std::max(hello.contexts(), 1u);
     return;
   }
   worker.child->kill("it sent a message that no worker sends (kind " +

@@ -1,4 +1,5 @@
-// Which models each slice serves: the first N slices serve a model that asks for N. Pure.
+// Which models each slice serves: of the slices that a model may go on, the first N serve a model
+// that asks for N. Pure.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -8,11 +9,25 @@
 
 namespace corolla::fleet {
 
-// What slice number `index` serves. nullopt: nothing, so that it needs no worker. An empty list:
-// every model, also those that come later. `known` are all models there are, sorted; `counts` says
-// for some on how many slices they run.
-std::optional<std::vector<std::string>> models_of_slice(
-    uint32_t index, const std::vector<std::string>& known,
-    const std::map<std::string, uint32_t>& counts);
+// How a model may call a slice: the name of its entry, its profile, its kind.
+struct SliceLabels {
+  std::string name, profile, kind;
+  bool match(const std::string& label) const;
+};
+
+struct ModelPlace {
+  std::vector<std::string> on;    // labels; empty: any slice
+  std::optional<uint32_t> count;  // nothing: all of those
+};
+
+// What each slice serves. nullopt: nothing, so that it needs no worker. An empty list: every model,
+// also those that come later. `known` are all models there are, sorted; one without a place runs on
+// every slice.
+std::vector<std::optional<std::vector<std::string>>> place_models(
+    const std::vector<SliceLabels>& slices, const std::vector<std::string>& known,
+    const std::map<std::string, ModelPlace>& places);
+
+// How many of the slices a model may go on.
+uint32_t eligible(const std::vector<SliceLabels>& slices, const std::vector<std::string>& on);
 
 }  // namespace corolla::fleet

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "fleet/config.h"
 #include "slice/slice_provider.h"
 
 namespace corolla::fleet {
@@ -21,6 +22,7 @@ namespace corolla::fleet {
 // One for each slice that should have a worker.
 struct WorkerWish {
   slice::Slice slice;
+  EngineWish engine;
   std::string birth;                    // all that its process is started with, as one text
   std::vector<std::string> models;      // sorted; empty: all
   std::optional<TimePoint> not_before;  // its restart policy's word; nullopt: parked

@@ -28,7 +28,7 @@ slice::Slice gpu(const std::string& id) {
 }
 WorkerWish wish(slice::Slice slice, std::string birth = "v1",
                 std::vector<std::string> models = {}) {
-  return {std::move(slice), std::move(birth), std::move(models), TimePoint{}};
+  return {std::move(slice), {}, std::move(birth), std::move(models), TimePoint{}};
 }
 WorkerView worker(uint32_t id, slice::Slice slice, Phase phase, std::string birth = "v1",
                   std::vector<std::string> models = {}) {

@@ -2,6 +2,10 @@
 
 namespace corolla::slice {
 
+Result<std::vector<std::string>> SliceProvider::leaving(const Carve&) {
+  return std::vector<std::string>();
+}
+
 const char* walls_name(Walls walls) {
   switch (walls) {
     case Walls::kHardware:

@@ -28,8 +28,9 @@ const char* walls_name(Walls walls);
 struct Slice {
   std::string id;       // stable for the life of this slice, unique on the machine: "cores:0",
                         // "cores:2-3", "MIG-..."
-  std::string kind;     // "cores", "mig", "mps", "sm"
-  std::string profile;  // "cores:1", "1g.18gb", "mps:14", "sm:16"
+  std::string kind;     // "cores", "threads", "mig", "mps", "sm"
+  std::string profile;  // "cores:1", "1g.18gb", "mps:14", "sm:16+16" (slice_wish.h)
+  uint32_t device = 0;  // which GPU, as the driver counts them
   Walls walls = Walls::kCores;
   std::vector<uint32_t>
       cores;         // CPUs (the kernel's numbers, ascending) its worker is pinned to; empty: any
@@ -52,6 +53,11 @@ class SliceProvider {
 
   // kInvalidArgument with the reason if this device cannot hold `want`. Changes nothing.
   virtual Status check(const Carve& want) = 0;
+
+  // The ids of slices that must have no process before apply(want) is called: those that it would
+  // take from the device. Empty where slices are the processes' own, as with cores, MPS and green
+  // contexts.
+  virtual Result<std::vector<std::string>> leaving(const Carve& want);
 
   // Makes observe() match `want`, keeping every slice that both carves contain. kBusy if a slice
   // that must go still has a process on it. On any error the old carve is put back; if that fails

@@ -133,6 +133,15 @@ Result<std::string> read_text(const YAML::Node& node, const Place& place) {
   return node.Scalar();
 }
 
+Result<std::string> read_name(const YAML::Node& node, const Place& place) {
+  ASSIGN_OR_RETURN(const std::string name, read_text(node, place));
+  if (name.size() > 64 ||
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") !=
+          std::string::npos)
+    return error_at(place, node, "should be at most 64 letters, digits, '-', '_' or '.'");
+  return name;
+}
+
 Result<uint64_t> read_number(const YAML::Node& node, const Place& place, uint64_t least,
                              uint64_t most) {
   const std::string range =

@@ -43,6 +43,8 @@ Status read_any_mapping(
     const std::function<Status(const std::string&, const YAML::Node&, const Place&)>& each);
 
 Result<std::string> read_text(const YAML::Node& node, const Place& place);
+// A word: at most 64 letters, digits, '-', '_' or '.'.
+Result<std::string> read_name(const YAML::Node& node, const Place& place);
 Result<uint64_t> read_number(const YAML::Node& node, const Place& place, uint64_t least,
                              uint64_t most);
 // "64KiB", "256MiB", "1GiB", "4096": powers of 1024; "MB" and "M" mean the same.

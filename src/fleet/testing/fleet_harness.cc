@@ -31,7 +31,7 @@ FleetHarness::FleetHarness(uint32_t slices) {
   config.engine = "fake";
   config.models_dir = models_dir;
   config.cache_dir = models_dir + "/.cache";
-  config.slices.count = slices;
+  config.slices = *parse_slices(std::to_string(slices));
   config.listen = {{"http", {"127.0.0.1", 0}}, {"grpc", {"127.0.0.1", 0}}};
   config.restart.first_delay = config.restart.longest_delay = std::chrono::milliseconds(1);
 }

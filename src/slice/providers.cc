@@ -1,0 +1,18 @@
+#include "slice/providers.h"
+
+#include "slice/cores_provider.h"
+
+namespace corolla::slice {
+
+SliceSet::Make provider_maker(ProviderSetup setup) {
+  return [setup = std::move(setup)](const std::string& mechanism,
+                                    uint32_t device) -> Result<std::unique_ptr<SliceProvider>> {
+    if (mechanism == "cores")
+      return std::unique_ptr<SliceProvider>(std::make_unique<CoresProvider>(setup.topology));
+    return Error{Code::kUnsupported, "this build cannot make " + mechanism +
+                                         " slices (wished for on device " + std::to_string(device) +
+                                         ")"};
+  };
+}
+
+}  // namespace corolla::slice
