@@ -6,12 +6,14 @@ import json
 import os
 import pathlib
 import signal
+import string
 import subprocess
 import sys
 import time
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
+HTTP_PORT, BALANCED_PORT = 28100, 28050  # of the first server, the others 10 further each; of Envoy. gRPC: one more
 
 
 def wait_ready(address, limit=60):
@@ -34,8 +36,12 @@ def site_of(peers):
     return next((peers / "lib").glob("python3*")) / "site-packages"
 
 
-def envoy(site):
-    return subprocess.Popen([site / "envoy" / "_bin" / "envoy", "-c", HERE / "envoy.yaml", "--concurrency", "2", "--use-dynamic-base-id", "--disable-hot-restart"],
+def envoy(site, servers):
+    def endpoints(first):
+        return "\n        ".join(f"- endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {first + 10 * i} }} }} }}" for i in range(servers))
+
+    config = string.Template((HERE / "envoy.yaml").read_text()).substitute(HTTP_ENDPOINTS=endpoints(HTTP_PORT), GRPC_ENDPOINTS=endpoints(HTTP_PORT + 1))
+    return subprocess.Popen([site / "envoy" / "_bin" / "envoy", "--config-yaml", config, "--concurrency", "2", "--use-dynamic-base-id", "--disable-hot-restart"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -57,7 +63,7 @@ class Triton:
         base = self.site / "pytriton" / "tritonserver"
         env = {**os.environ, "LD_LIBRARY_PATH": str(self.site / "nvidia" / "cuda_runtime" / "lib"), "BENCH_SITE": str(self.site)}
         for i, repository in enumerate(self.repositories):
-            port = 28000 + 10 * i
+            port = HTTP_PORT + 10 * i
             self.processes.append(subprocess.Popen(
                 [base / "bin" / "tritonserver", "--id", f"bench{i}", "--model-repository", repository, "--backend-directory", base / "backends",
                  "--backend-config", f"python,shm-region-prefix-name=bench{i}_{os.getpid()}", "--http-address", "127.0.0.1",
@@ -65,14 +71,14 @@ class Triton:
                  "--allow-vertex-ai=false", "--disable-auto-complete-config"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env))
             wait_ready(f"127.0.0.1:{port}")
         if len(self.repositories) > 1:
-            self.processes.append(envoy(self.site))
-            wait_ready("127.0.0.1:28050")
+            self.processes.append(envoy(self.site, len(self.repositories)))
+            wait_ready(f"127.0.0.1:{BALANCED_PORT}")
 
     def stop(self):
         end(self.processes)
 
     def target(self, protocol):
-        return f"127.0.0.1:{(28050 if len(self.repositories) > 1 else 28000) + (protocol == 'grpc')}"
+        return f"127.0.0.1:{(BALANCED_PORT if len(self.repositories) > 1 else HTTP_PORT) + (protocol == 'grpc')}"
 
     def pids(self):
         """The servers, the balancer, and what they started (Python stubs)."""
@@ -80,7 +86,7 @@ class Triton:
         return [*own, *(pid for pid in children_of(own))]
 
     def count(self, model):
-        return sum(served(f"127.0.0.1:{28000 + 10 * i}", model) for i in range(len(self.repositories)))
+        return sum(served(f"127.0.0.1:{HTTP_PORT + 10 * i}", model) for i in range(len(self.repositories)))
 
 
 class Corolla:
@@ -114,13 +120,13 @@ class Balanced:
 
     def __init__(self, peers, binaries, argument_lists):
         self.site = site_of(peers)
-        self.fleets = [Corolla(binaries, arguments, (str(28000 + 10 * i), str(28001 + 10 * i))) for i, arguments in enumerate(argument_lists)]
+        self.fleets = [Corolla(binaries, arguments, (str(HTTP_PORT + 10 * i), str(HTTP_PORT + 1 + 10 * i))) for i, arguments in enumerate(argument_lists)]
 
     def start(self):
         for fleet in self.fleets:
             fleet.start()
-        self.balancer = [envoy(self.site)]
-        wait_ready("127.0.0.1:28050")
+        self.balancer = [envoy(self.site, len(self.fleets))]
+        wait_ready(f"127.0.0.1:{BALANCED_PORT}")
 
     def stop(self):
         end(self.balancer)
@@ -128,7 +134,7 @@ class Balanced:
             fleet.stop()
 
     def target(self, protocol):
-        return "127.0.0.1:28050" if protocol == "http" else "127.0.0.1:28051"
+        return f"127.0.0.1:{BALANCED_PORT + (protocol == 'grpc')}"
 
     def pids(self):
         return [self.balancer[0].pid, *(pid for fleet in self.fleets for pid in fleet.pids())]
