@@ -153,7 +153,7 @@ struct LayerNorm {
   bool operator==(const LayerNorm&) const = default;
 };
 
-// One or two tensors -> one; shapes broadcast as in numpy (kNhwc: all inputs are kNhwc 4-D).
+// One, two or three tensors -> one; shapes broadcast as in numpy (kNhwc: all inputs are kNhwc 4-D).
 struct Elementwise {
   enum class Kind : uint8_t {
     kIdentity,  // with an activation: that alone
@@ -171,6 +171,7 @@ struct Elementwise {
     kNeg,
     kAbs,
     kReciprocal,
+    kMulAdd,  // three inputs: a * b + c
   } kind = Kind::kIdentity;
   Epilogue epilogue;
   bool operator==(const Elementwise&) const = default;
