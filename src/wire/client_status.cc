@@ -65,6 +65,12 @@ int hex(char c) {
   return -1;
 }
 
+// Some servers end their sentences with a line's end.
+std::string_view trimmed(std::string_view text) {
+  const size_t end = text.find_last_not_of(" \t\r\n");
+  return text.substr(0, end + 1);
+}
+
 }  // namespace
 
 std::string percent_decode(std::string_view text) {
@@ -89,14 +95,15 @@ Error error_of_http(int status, std::span<const std::byte> body) {
   simdjson::dom::element root;
   if (parser.parse(padded).get(root) == simdjson::SUCCESS &&
       root["error"].get(sentence) == simdjson::SUCCESS && !sentence.empty())
-    return {code_of_http(status), std::string(sentence)};
-  return {code_of_http(status), "HTTP " + std::to_string(status) +
-                                    (text.empty() ? std::string(" without a reason")
-                                                  : ": " + std::string(text.substr(0, 200)))};
+    return {code_of_http(status), std::string(trimmed(sentence))};
+  return {code_of_http(status),
+          "HTTP " + std::to_string(status) +
+              (text.empty() ? std::string(" without a reason")
+                            : ": " + std::string(trimmed(text.substr(0, 200))))};
 }
 
 Error error_of_grpc(int code, std::string_view message) {
-  std::string what = percent_decode(message);
+  std::string what(trimmed(percent_decode(message)));
   if (what.empty()) what = "gRPC status " + std::to_string(code) + " without a reason";
   return {code_of_grpc(code), std::move(what)};
 }
