@@ -21,6 +21,19 @@ std::string shm_json(const wire::ShmPlace& place) {
          (place.offset != 0 ? ",\"shared_memory_offset\":" + std::to_string(place.offset) : "");
 }
 
+// The bytes of input `i`, wherever they lie.
+std::vector<std::span<const std::byte>> parts_of(const wire::InferRequest& request,
+                                                 const InferOptions& options, size_t i) {
+  if (i < options.parts.size()) return options.parts[i];
+  return {request.inputs[i].bytes};
+}
+
+size_t size_of(std::span<const std::span<const std::byte>> parts) {
+  size_t sum = 0;
+  for (const auto& part : parts) sum += part.size();
+  return sum;
+}
+
 std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request,
                                             const InferOptions& options) {
   auto call = std::make_shared<wire::ClientCall>();
@@ -34,13 +47,15 @@ std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request,
     parameters += std::string(parameters.empty() ? "" : ",") + "\"binary_data_output\":true";
   if (!parameters.empty()) json += ",\"parameters\":{" + parameters + "}";
   json += ",\"inputs\":[";
-  for (const wire::InputTensor& input : request.inputs) {
-    if (&input != &request.inputs.front()) json += ',';
+  for (size_t i = 0; i < request.inputs.size(); ++i) {
+    const wire::InputTensor& input = request.inputs[i];
+    if (i > 0) json += ',';
     json += "{\"name\":" + json_string(input.name) + ",\"datatype\":\"" +
             std::string(dtype_name(input.dtype)) + "\",\"shape\":" + json_array(input.shape) +
             ",\"parameters\":{" +
             (input.shm ? shm_json(*input.shm)
-                       : "\"binary_data_size\":" + std::to_string(input.bytes.size())) +
+                       : "\"binary_data_size\":" +
+                             std::to_string(size_of(parts_of(request, options, i)))) +
             "}}";
   }
   json += "]";
@@ -59,8 +74,11 @@ std::shared_ptr<wire::ClientCall> http_call(const wire::InferRequest& request,
   json += "}";
   const size_t json_size = json.size();
   call->body.emplace_back(std::move(json));
-  for (const wire::InputTensor& input : request.inputs)
-    if (!input.shm && !input.bytes.empty()) call->body.emplace_back(input.bytes);
+  for (size_t i = 0; i < request.inputs.size(); ++i) {
+    if (request.inputs[i].shm) continue;
+    for (const auto& part : parts_of(request, options, i))
+      if (!part.empty()) call->body.emplace_back(part);
+  }
   wire::finish_http_call(*call, options.host, json_size);
   return call;
 }
@@ -105,13 +123,15 @@ std::shared_ptr<wire::ClientCall> grpc_call(const wire::InferRequest& request,
   // are.
   std::vector<Piece> pieces;
   std::string front = message.SerializeAsString();
-  for (const wire::InputTensor& input : request.inputs) {
-    if (input.shm) continue;
+  for (size_t i = 0; i < request.inputs.size(); ++i) {
+    if (request.inputs[i].shm) continue;
+    const auto parts = parts_of(request, options, i);
     front += static_cast<char>(7 << 3 | 2);
-    put_varint(front, input.bytes.size());
+    put_varint(front, size_of(parts));
     pieces.emplace_back(std::move(front));
     front.clear();
-    if (!input.bytes.empty()) pieces.emplace_back(input.bytes);
+    for (const auto& part : parts)
+      if (!part.empty()) pieces.emplace_back(part);
   }
   if (!front.empty()) pieces.emplace_back(std::move(front));
   wire::ClientHeaders headers = options.headers;

@@ -20,6 +20,9 @@ struct InferOptions {
   wire::ClientHeaders headers;                                       // from -H
   wire::GrpcCompression compression = wire::GrpcCompression::kNone;  // gRPC only
   std::string host;                                                  // HTTP only: the Host header
+  // For an input that lies in several places: all of its bytes, in order, instead of
+  // InputTensor::bytes. Empty, or as long as InferRequest::inputs. Borrowed like those.
+  std::vector<std::vector<std::span<const std::byte>>> parts;
 };
 
 // Tensor bytes (`InputTensor::bytes`) are borrowed and must outlive the call; pass `keeps` to have

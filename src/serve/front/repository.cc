@@ -142,6 +142,12 @@ Result<std::string> model_file(int folder, const inference::ModelConfig& config,
   }
   for (const char* usual : {"model.onnx", "model.xml"})
     if (is_file(folder, base + usual)) return base + usual;
+  // What other servers' models consist of is known to those servers (worker: external): the folder
+  // stands for it.
+  const bool other = !config.backend().empty() || !config.platform().empty();
+  const bool ours = config.backend().starts_with("onnx") || config.backend() == "openvino" ||
+                    config.platform().starts_with("onnx") || config.platform() == "openvino_ir";
+  if (other && !ours) return config.name() + "/" + std::to_string(version);
   return Error{Code::kNotFound, "model '" + config.name() + "': version " +
                                     std::to_string(version) +
                                     " has neither model.onnx nor model.xml"};
@@ -247,8 +253,9 @@ Result<ModelEntry> Repository::read(const std::string& name, const std::vector<i
       entry.versions.push_back({version, path_ + (path_ == "/" ? "" : "/") + file});
     }
     const std::string& last = entry.versions.back().path;
-    if (entry.config.default_model_filename().empty())
-      entry.config.set_default_model_filename(last.substr(last.rfind('/') + 1));
+    const std::string base = last.substr(last.rfind('/') + 1);
+    if (entry.config.default_model_filename().empty() && version_number(base) == 0)
+      entry.config.set_default_model_filename(base);
     if (entry.config.platform().empty() && entry.config.backend().empty())
       entry.config.set_platform(last.ends_with(".xml") ? "openvino_ir" : "onnx");
     return read_labels(folder_.get(), entry);

@@ -97,6 +97,12 @@ TEST_F(RepositoryTest, FindsTheModelFile) {
   EXPECT_EQ(entry("named").versions.at(0).path, (root_ / "named/1/net.onnx").string());
   put("named/config.pbtxt", "default_model_filename: \"other.onnx\"");
   EXPECT_NE(entry("named").problem.find("other.onnx"), std::string::npos);
+  put("other/2/model.plan");
+  EXPECT_NE(entry("other").problem.find("neither model.onnx nor model.xml"), std::string::npos);
+  put("other/config.pbtxt", "platform: \"tensorrt_plan\"");
+  EXPECT_EQ(entry("other").versions.at(0).path, (root_ / "other/2").string())
+      << "an external server knows what its models consist of";
+  EXPECT_EQ(entry("other").config.default_model_filename(), "");
   fs::create_directory_symlink(root_ / "ir", root_ / "linked");
   EXPECT_EQ(entry("linked").problem, "") << "mounted repositories are full of links";
 }
