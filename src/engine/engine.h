@@ -110,6 +110,10 @@ class Engine {
   // Runs `requests` (sum of rows <= max_batch, or one request) as one batch. The requests and what
   // they point at live until `done` runs, which may be on the engine's own thread.
   virtual void submit(Model& model, std::span<Request> requests, Done done) = 0;
+
+  // The process ends after this, without a destructor: what it must not leave behind on the slice
+  // (processes of its own) is ended here, soon. On the worker's control thread.
+  virtual void leaving() {}
 };
 
 }  // namespace corolla::engine

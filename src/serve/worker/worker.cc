@@ -143,6 +143,7 @@ int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) 
                          leave(kExitEngineBroken);
                        }});
   control.run();
+  (*engine)->leaving();
   leave(kExitQuit);
 }
 
