@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/fd.h"
@@ -298,6 +299,21 @@ Result<MigPlan> plan_one(Nvml& nvml, uint32_t device, const MigWish& wish) {
   return plan;
 }
 
+// After the change: which UUIDs the new ones got.
+Status name_created(Nvml& nvml, MigPlan& plan) {
+  if (plan.created.empty()) return ok();
+  ASSIGN_OR_RETURN(const std::vector<GpuInstance> instances, nvml.instances(plan.gpu.index));
+  std::set<std::string> known;
+  for (const PlannedDevice& device : plan.kept) known.insert(device.uuid);
+  for (PlannedDevice& created : plan.created)
+    for (const GpuInstance& instance : instances)
+      for (const MigDevice& device : instance.devices)
+        if (created.uuid.empty() && instance.extent == created.extent &&
+            device.profile == created.profile && known.insert(device.uuid).second)
+          created.uuid = device.uuid;
+  return ok();
+}
+
 }  // namespace
 
 bool MigPlan::changes() const {
@@ -359,6 +375,7 @@ Result<std::vector<MigPlan>> MigControl::apply(const MigWishes& wishes) {
   if (!done && !undone) return done.error();  // the journal stays: the next apply tries again
   RETURN_IF_ERROR(remove_journal(path));
   if (!done) return done.error();
+  for (MigPlan& plan : plans) RETURN_IF_ERROR(name_created(nvml_, plan));
   return plans;
 }
 

@@ -27,7 +27,7 @@ using MigWishes = std::map<uint32_t, MigWish>;  // by device; those not named st
 struct PlannedDevice {
   std::string profile;
   Extent extent;                   // of its GPU instance
-  std::string uuid;                // empty: does not exist yet
+  std::string uuid;                // empty: does not exist yet (apply() fills it in)
   std::vector<Process> processes;  // that run on it now
   bool operator==(const PlannedDevice&) const = default;
 };

@@ -71,6 +71,7 @@ TEST(MigControl, SevenSlicesFromNothingAndTheSecondRunCallsNothing) {
   const auto first = change_to(gpus, kSeven);
   ASSERT_TRUE(first.ok()) << first.error().what;
   EXPECT_THAT(first->front().created, SizeIs(7));
+  for (size_t i = 0; i < 7; ++i) EXPECT_EQ(first->front().created[i].uuid, uuids(gpus)[i]);
   EXPECT_EQ(present(gpus), kSevenText);
   EXPECT_THAT(gpus.calls(), SizeIs(1 + 7 + 7));
   EXPECT_EQ(gpus.calls().front(), "set_mig_mode 0 on");

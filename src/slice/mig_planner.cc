@@ -253,8 +253,8 @@ Result<std::vector<Group>> groups_of(const ProfileTable& table, const Carve& wis
           "'" + name + "': a " + profile->name + " has " + std::to_string(profile->slices) +
           " compute slices, and offers no compute instance of " + std::to_string(slices));
     if (profile->placements.empty())
-      return Error{Code::kPermission, "the driver tells where a " + profile->name + " of " +
-                                          table.device + " may lie to root alone"};
+      return Error{Code::kPermission,
+                   "where a " + profile->name + " may lie, the driver tells root alone"};
     const uint32_t most = profile->instances * (profile->slices / slices);
     if (static_cast<uint32_t>(count) > most)
       return invalid(std::to_string(count) + " of " + name + " are wished, and " + table.device +
