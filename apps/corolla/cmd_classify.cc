@@ -73,7 +73,9 @@ int run(const Options& options) {
 void add(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("classify", "Classify pictures through the fleet");
-  sub->add_option("FILE", options->files, "JPEG or PNG files, or folders of them")->required();
+  sub->add_option("FILE", options->files, "JPEG or PNG files, or folders of them")
+      ->required()
+      ->type_name("PATH");
   sub->add_option("-u,--url", options->url,
                   "host:port; default: this machine, 8000 (HTTP) or 8001 (gRPC)");
   sub->add_option("-i,--protocol", options->protocol, "http or grpc")

@@ -284,8 +284,10 @@ void add(CLI::App& app, Chosen& chosen) {
       ->group(kLoad);
   perf->add_option("--request-intervals", o.perf.intervals_file,
                    "File of gaps in microseconds, one a line, repeated")
+      ->type_name("FILE")
       ->group(kLoad);
   perf->add_option("--trace", o.perf.trace_file, "CSV of recorded arrival times, replayed once")
+      ->type_name("FILE")
       ->group(kLoad);
   perf->add_option("--trace-speed", o.perf.trace_speed, "Replay so many times faster")
       ->check(CLI::PositiveNumber)
@@ -332,6 +334,7 @@ void add(CLI::App& app, Chosen& chosen) {
       ->group(kInput);
   perf->add_option("--input-data", o.perf.input.source,
                    "zero, random, a folder of pictures or of input files, or JSON")
+      ->type_name("PATH")
       ->group(kInput);
   perf->add_option("--string-length", o.perf.input.string_length, "Of random BYTES elements")
       ->group(kInput);
@@ -353,9 +356,12 @@ void add(CLI::App& app, Chosen& chosen) {
       ->group(kInput);
 
   const char* kOutput = "Output";
-  perf->add_option("-f,--filename", o.csv, "The CSV; rewritten after each level")->group(kOutput);
+  perf->add_option("-f,--filename", o.csv, "The CSV; rewritten after each level")
+      ->type_name("FILE")
+      ->group(kOutput);
   perf->add_flag("--verbose-csv", o.verbose_csv, "perf_client's further columns")->group(kOutput);
   perf->add_option("--profile-export-file", o.export_file, "Every request's times, as JSON")
+      ->type_name("FILE")
       ->group(kOutput);
   perf->add_option("--hdr", o.hdr,
                    "Percentile tables PREFIX<level>.hgrm for HdrHistogram's plotters")

@@ -89,8 +89,11 @@ void add(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("report", "Draw measurements: one HTML file with charts and tables");
   sub->add_option("PATH", options->paths,
                   "Folders of `corolla sweep`, or CSV files of perf or perf_client")
+      ->type_name("PATH")
       ->required();
-  sub->add_option("-o,--out", options->out, "The HTML file")->capture_default_str();
+  sub->add_option("-o,--out", options->out, "The HTML file")
+      ->type_name("FILE")
+      ->capture_default_str();
   sub->add_option("--title", options->title, "Its title")->capture_default_str();
   sub->add_option("--budget", options->budget_ms, "Milliseconds; default: what the sweep was told");
   sub->add_option("--percentile", options->percentile, "Which must stay within the budget")

@@ -210,8 +210,10 @@ void add(CLI::App& app, Chosen& chosen) {
   sub->add_option("--max-threads", o.sweep.perf.max_threads, "Threads that send");
   sub->add_option("--metrics-url", o.metrics_url, "host:port/metrics, for rows by slice");
   sub->add_option("--out", o.sweep.folder, "The folder; a sweep that was cut off there goes on")
+      ->type_name("DIR")
       ->required();
-  sub->add_option("--report", o.report, "The HTML file; default: report.html in the folder");
+  sub->add_option("--report", o.report, "The HTML file; default: report.html in the folder")
+      ->type_name("FILE");
   sub->add_option("--name", o.sweep.name, "Of the system, for reports that compare");
   sub->add_option("--fleet", o.fleet, "Which fleet to scale")->capture_default_str();
   sub->add_option("--scale-command", o.scale_command,

@@ -137,11 +137,12 @@ void add(CLI::App& app, Chosen& chosen) {
   CLI::App* up = app.add_subcommand("up", "Start a fleet and keep it running");
   up->add_option("-f,--file", o->file, "The fleet's description (see docs/corolla-yaml.md)")
       ->check(CLI::ExistingFile);
-  up->add_option("--models", o->models, "Model repository, in Triton's layout [models]");
+  up->add_option("--models", o->models, "Model repository, in Triton's layout [models]")
+      ->type_name("DIR");
   up->add_option("--slices", o->slices,
                  "2, cores:2x4 (two of four cores), cores:4,1,1, threads:4x1, mps:50,25,25 or "
                  "mps:14x7 (percent of a GPU), sm:16,16,100 (SMs), mig:1g.10gb*7 or auto [auto]");
-  up->add_option("--engine", o->engine, "What runs the models: openvino or null [openvino]");
+  up->add_option("--engine", o->engine, "What runs the models: openvino, cuda or null [openvino]");
   up->add_option("--address", o->address, "Where to listen [127.0.0.1]; 0.0.0.0: everywhere");
   for (const auto& [role, what] :
        {std::pair("http", "HTTP port [8000]"), std::pair("grpc", "gRPC port [8001]"),
@@ -153,7 +154,8 @@ void add(CLI::App& app, Chosen& chosen) {
           std::string(what) + "; PORT, ADDRESS:PORT, 0 (any free one) or off")
         ->type_name("PORT");
   up->add_option("--name", o->name, "The fleet's name, for status, apply and stop [corolla]");
-  up->add_option("--cache", o->cache, "Folder for compiled models [~/.cache/corolla]");
+  up->add_option("--cache", o->cache, "Folder for compiled models [~/.cache/corolla]")
+      ->type_name("DIR");
   up->add_option("--io-threads", o->io_threads, "Threads of the front [one for two cores]")
       ->check(CLI::Range(1, 16));
   up->add_option("--arena-mb", o->arena_mb, "Memory for requests in flight [256]")
