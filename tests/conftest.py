@@ -19,12 +19,12 @@ class Fleet:
 
     count = 0
 
-    def __init__(self, models, *args, engine="null", slices="2", cache=None, wait=60):
+    def __init__(self, models, *args, engine="null", slices="2", cache=None, wait=60, env=None):
         Fleet.count += 1
         self.name = f"test-{os.getpid()}-{Fleet.count}"
-        command = [BIN / "corolla", "up", "--name", self.name, "--models", models, "--engine", engine, "--slices", slices, "--http", "0", "--grpc", "0",
+        command = [BIN / "corolla", "up", "--name", self.name, "--models", models, "--engine", engine, *(["--slices", slices] if slices else []), "--http", "0", "--grpc", "0",
                    "--metrics", "0", "--any", "0", "--json", *(["--cache", cache] if cache else []), *args]
-        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         os.set_blocking(self.process.stderr.fileno(), False)
         self.log = ""
         line = self.process.stdout.readline()

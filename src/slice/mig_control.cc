@@ -243,6 +243,17 @@ PlannedDevice planned(const MigProfile* profile, const Extent& extent, const Mig
   return one;
 }
 
+Carve carve_of(const std::vector<MigDevice>& devices) {
+  Carve carve;
+  for (const MigDevice& device : devices) ++carve[device.profile];
+  return carve;
+}
+
+Carve without_zeros(Carve carve) {
+  std::erase_if(carve, [](const auto& item) { return item.second == 0; });
+  return carve;
+}
+
 Result<MigPlan> plan_one(Nvml& nvml, uint32_t device, const MigWish& wish) {
   MigPlan plan;
   ASSIGN_OR_RETURN(plan.gpu, nvml.gpu(device));
@@ -257,7 +268,18 @@ Result<MigPlan> plan_one(Nvml& nvml, uint32_t device, const MigWish& wish) {
     return Error{Code::kInvalidArgument, subject + ": slices are wished, and MIG is to be off"};
   std::vector<GpuInstance> instances;
   if (plan.gpu.mig_on) {
-    ASSIGN_OR_RETURN(instances, nvml.instances(device));
+    auto told = nvml.instances(device);
+    if (!told && told.error().code == Code::kPermission && wish.mig) {
+      // Anybody may see the MIG devices: enough to know that nothing is to do.
+      ASSIGN_OR_RETURN(const std::vector<MigDevice> devices, nvml.mig_devices(device));
+      if (carve_of(devices) == without_zeros(wish.carve)) {
+        for (const MigDevice& one : devices)
+          plan.kept.push_back({one.profile, {}, one.uuid, one.processes});
+        return plan;
+      }
+    }
+    if (!told) return told.error();
+    instances = *std::move(told);
   }
   if (wish.mig) {
     ASSIGN_OR_RETURN(const ProfileTable table, nvml.profiles(device));
@@ -338,7 +360,16 @@ Result<std::vector<MigPlan>> MigControl::plan(const MigWishes& wishes) {
 }
 
 Result<std::vector<MigPlan>> MigControl::apply(const MigWishes& wishes) {
-  ASSIGN_OR_RETURN(const Fd lock, take_lock(directory_));
+  auto lock = take_lock(directory_);
+  if (!lock) {
+    if (lock.error().code != Code::kPermission) return lock.error();
+    // Who may change nothing may still find that nothing is to change.
+    auto plans = plan(wishes);
+    if (!plans) return plans.error();
+    if (std::any_of(plans->begin(), plans->end(), [](const MigPlan& one) { return one.changes(); }))
+      return lock.error();
+    return plans;
+  }
   const std::string path = directory_ + "/mig.journal";
   RETURN_IF_ERROR(recover(nvml_, path));
   ASSIGN_OR_RETURN(std::vector<MigPlan> plans, plan(wishes));

@@ -26,7 +26,7 @@ using MigWishes = std::map<uint32_t, MigWish>;  // by device; those not named st
 // One MIG device of a plan.
 struct PlannedDevice {
   std::string profile;
-  Extent extent;                   // of its GPU instance
+  Extent extent;                   // of its GPU instance; empty where root alone is told
   std::string uuid;                // empty: does not exist yet (apply() fills it in)
   std::vector<Process> processes;  // that run on it now
   bool operator==(const PlannedDevice&) const = default;

@@ -450,9 +450,15 @@ TEST(MigProvider, SlicesCarryWhatTheirWorkersNeed) {
   ASSERT_TRUE(leaving.ok());
   EXPECT_THAT(*leaving, SizeIs(1));
   EXPECT_FALSE(provider.check({{"7g.80gb", 2}}).ok());
-  // Anybody may look.
+  // Anybody may look, and find that nothing is to change.
   gpus.set("NO_PERMISSION", "1");
   EXPECT_EQ(*provider.observe(), slices);
+  gpus.forget_calls();
+  EXPECT_TRUE(provider.check({{"1g.10gb", 4}, {"3g.40gb", 1}}).ok());
+  EXPECT_TRUE(provider.apply({{"1g.10gb", 4}, {"3g.40gb", 1}}).ok());
+  EXPECT_THAT(*provider.leaving({{"1g.10gb", 4}, {"3g.40gb", 1}}), IsEmpty());
+  EXPECT_EQ(provider.apply({{"1g.10gb", 3}}).error().code, Code::kPermission);
+  EXPECT_THAT(gpus.calls(), IsEmpty());
 }
 
 TEST(NvmlLibrary, SaysWhatIsMissing) {

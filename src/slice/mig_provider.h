@@ -24,12 +24,13 @@ class MigProvider : public SliceProvider {
   // Needs no root. Ordered by GPU instance, then compute instance.
   Result<std::vector<Slice>> observe() override;
   Status check(const Carve& want) override;
-  // Needs root. Turns MIG on if it must. kBusy names the processes on slices that must go: ask
-  // leaving() and drain those first. An empty carve removes all slices and leaves MIG on.
+  // Needs root, unless nothing is to change. Turns MIG on if it must. kBusy names the processes on
+  // slices that must go: ask leaving() and drain those first. An empty carve removes all slices and
+  // leaves MIG on.
   Status apply(const Carve& want) override;
 
   // The ids of the slices that apply(want) would remove. Changes nothing.
-  Result<std::vector<std::string>> leaving(const Carve& want);
+  Result<std::vector<std::string>> leaving(const Carve& want) override;
 
   uint32_t device() const { return device_; }
 

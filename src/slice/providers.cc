@@ -1,6 +1,7 @@
 #include "slice/providers.h"
 
 #include "slice/cores_provider.h"
+#include "slice/mig_provider.h"
 
 namespace corolla::slice {
 
@@ -9,6 +10,10 @@ SliceSet::Make provider_maker(ProviderSetup setup) {
                                     uint32_t device) -> Result<std::unique_ptr<SliceProvider>> {
     if (mechanism == "cores")
       return std::unique_ptr<SliceProvider>(std::make_unique<CoresProvider>(setup.topology));
+    if (mechanism == "mig") {
+      ASSIGN_OR_RETURN(auto providers, make_mig_providers({device}));
+      return std::unique_ptr<SliceProvider>(std::move(providers.front()));
+    }
     return Error{Code::kUnsupported, "this build cannot make " + mechanism +
                                          " slices (wished for on device " + std::to_string(device) +
                                          ")"};

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from closed_loop import Load
 from conftest import BIN, ROOT
 
 FAKES = BIN.parent / "fakes"
@@ -180,3 +181,51 @@ def test_cores_of_a_running_fleet_are_listed(machine, own_fleet):
     worker = fleet.workers()[0]
     cores = [s for s in machine().list()["cpu"]["slices"] if s["fleet"] == fleet.name]
     assert [(s["walls"], [p["pid"] for p in s["processes"]]) for s in cores] == [("cores", [worker["pid"]])]
+
+
+def test_a_layout_changes_under_load_and_four_slices_never_notice(machine, own_fleet, tmp_path):
+    """7x1g becomes 4x1g + 3g: the four keep UUID and process, and no request fails."""
+    m = machine()
+    file = tmp_path / "corolla.yaml"
+    file.write_text("slices: {profile: 1g.5gb, count: 7}\n")
+    # The fake takes whoever was born with a slice's UUID for running on it: it would refuse to remove one in use.
+    fleet = own_fleet("-f", file, slices=None, env=dict(m.env, FAKE_NVML_SCAN="1"))
+    before = {w["slice"]: w["pid"] for w in fleet.workers()}
+    assert len(before) == 7 and set(before) == set(m.uuids())
+    for uuid, pid in before.items():
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert f"CUDA_VISIBLE_DEVICES={uuid}".encode() in environment
+    listed = {s["id"]: s for s in json.loads(m.slices("list", "--json", FAKE_NVML_SCAN="1").stdout)["gpus"][0]["slices"]}
+    assert {uuid: [p["pid"] for p in s["processes"]] for uuid, s in listed.items()} == {uuid: [pid] for uuid, pid in before.items()}
+    assert {s["fleet"] for s in listed.values()} == {fleet.name}
+    refused = m.slices("destroy", expect=4, FAKE_NVML_SCAN="1").stderr
+    assert "in use by corolla-worker-null (PID" in refused
+
+    load = Load(fleet.http, threads=14)
+    for slices, there in (("[{profile: 1g.5gb, count: 4}, {profile: 3g.20gb, count: 1}]", ["1g.5gb"] * 4 + ["3g.20gb"]),
+                          ("[{profile: 1g.5gb, count: 7}]", ["1g.5gb"] * 7)):
+        good = load.good
+        file.write_text(f"slices: {slices}\n")
+        fleet.command("apply", "-f", file)
+        fleet.wait(lambda s: len([w for w in s["workers"] if w["state"] == "serving"]) == len(there), "every slice serves")
+        fleet.wait(lambda s: load.good > good + 50, "requests are answered")
+        assert m.profiles() == there
+        after = {w["slice"]: w["pid"] for w in fleet.workers()}
+        assert list(after.items() & before.items()) and len(after.items() & before.items()) == 4
+    load.finish()
+    assert load.bad == [] and load.good > 200
+    fleet.stop()
+    assert m.profiles() == ["1g.5gb"] * 7  # slices outlive their fleet, for the next to find
+
+
+def test_a_fleet_finds_the_slices_that_are_there(machine, own_fleet, tmp_path):
+    m = machine("h100-80gb")
+    file = tmp_path / "corolla.yaml"
+    file.write_text("slices: {profile: 3g.40gb, count: 2}\n")
+    m.slices("apply", "-f", file)
+    calls, uuids = m.calls(), m.uuids()
+    # Root made them; whoever may change nothing can use them.
+    fleet = own_fleet("-f", file, slices=None, env=dict(m.env, FAKE_NVML_NO_PERMISSION="1"))
+    assert sorted(w["slice"] for w in fleet.workers()) == sorted(uuids)
+    assert m.calls() == calls
+    fleet.stop()

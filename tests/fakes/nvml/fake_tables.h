@@ -1,6 +1,6 @@
 // What real GPUs offer under MIG, as `nvidia-smi mig -lgip` and `-lgipp` show it: profiles, and
-// where in memory they may lie. The H100's was read from the device itself through NVML; the
-// others are those of NVIDIA's MIG User Guide.
+// where in memory they may lie. The H100's and the H200's were read from devices through NVML; the
+// A100's are those of NVIDIA's MIG User Guide.
 #pragma once
 #include <cstdint>
 #include <string_view>
