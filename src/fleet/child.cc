@@ -57,7 +57,9 @@ void Child::send(const link::Message& message, const std::vector<int>& fds) {
 
 void Child::kill(std::string why) {
   if (dead_) return;
-  if (killed_because_.empty()) killed_because_ = std::move(why);
+  const bool first = killed_because_.empty();
+  if (first) killed_because_ = std::move(why);
+  if (first && handlers_.before_kill) handlers_.before_kill();
   send_signal(process_, SIGKILL);
 }
 

@@ -22,6 +22,8 @@ class Child {
     // Child may be destroyed inside.
     std::function<void(const Death&)> died;
     std::function<void(std::string_view)> line;
+    // It is about to be killed, and still lives. May be empty.
+    std::function<void()> before_kill;
   };
 
   // Starts the process with a fresh channel (spec.channel is set here).

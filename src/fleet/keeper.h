@@ -134,6 +134,7 @@ class Keeper {
   Status take_slices();
   Status reshape(FleetConfig next);
   void finish_reshape();
+  void look_for_faults();
   void adopt(FleetConfig next);
 
   // keeper_control.cc
@@ -164,6 +165,7 @@ class Keeper {
     std::set<std::string> leaving;  // ids
   };
   std::optional<Reshape> reshape_;
+  bool looking_for_faults_ = false;
   Fd models_dir_;
   std::string certificate_, key_;
 

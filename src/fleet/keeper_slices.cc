@@ -9,6 +9,11 @@
 #include "fleet/keeper.h"
 
 namespace corolla::fleet {
+namespace {
+
+constexpr Duration kLookForFaults = std::chrono::milliseconds(250);
+
+}  // namespace
 
 const std::vector<SliceEntry>& Keeper::entries_of(const FleetConfig& config) const {
   return config.slices.empty() ? automatic_ : config.slices;
@@ -17,6 +22,7 @@ const std::vector<SliceEntry>& Keeper::entries_of(const FleetConfig& config) con
 Status Keeper::take_slices() {
   ASSIGN_OR_RETURN(const std::vector<slice::Slice> there, devices_->observe());
   slices_ = deal_slices(config_, entries_of(config_), there, slices_);
+  if (!looking_for_faults_) look_for_faults();
   // What is known of a slice ends with it and its last worker.
   std::erase_if(records_, [&](const auto& entry) {
     return std::none_of(slices_.begin(), slices_.end(),
@@ -75,6 +81,21 @@ void Keeper::finish_reshape() {
   }
   for (const Waiter& waiter : std::exchange(waiters_, {}))
     control_->finish(waiter.client, applied.error());
+}
+
+// What breaks under several processes at once is not left for each to find out by itself.
+void Keeper::look_for_faults() {
+  looking_for_faults_ = std::any_of(slices_.begin(), slices_.end(), [](const FleetSlice& s) {
+    return slice::on_gpu(s.slice.kind);
+  });
+  if (!looking_for_faults_) return;
+  for (const slice::SliceFault& fault : devices_->faults())
+    for (auto& [id, worker] : workers_) {
+      if (worker.view.slice.id != fault.slice || worker.view.phase == Phase::kLeaving) continue;
+      log::warn("slice_fault", {{"slice", fault.slice}, {"worker", id}, {"why", fault.reason}});
+      worker.child->kill(fault.reason);
+    }
+  poller_.at(now() + kLookForFaults, [this] { look_for_faults(); });
 }
 
 ModelPlace Keeper::models_place(const std::string& model) const {

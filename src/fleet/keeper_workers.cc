@@ -173,7 +173,12 @@ void Keeper::start_worker(const WorkerWish& wish) {
       poller_, std::move(spec),
       {[this, id](link::Received&& received) { on_worker_message(id, std::move(received)); },
        [this, id](const Death& death) { on_worker_death(id, death); },
-       [this](std::string_view line) { child_line(line); }});
+       [this](std::string_view line) { child_line(line); },
+       [this, id] {
+         const auto found = workers_.find(id);
+         if (found != workers_.end())
+           devices_->before_kill(found->second.view.slice, found->second.child->pid());
+       }});
   if (!child.ok()) {
     record.last_death = child.error().what;
     record.policy.died(now(), EndedBy::kItself);

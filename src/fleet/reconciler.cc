@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "slice/slice_wish.h"
+
 namespace corolla::fleet {
 namespace {
 
@@ -9,12 +11,16 @@ bool staying(const WorkerView& worker) {
   return worker.phase == Phase::kStarting || worker.phase == Phase::kServing;
 }
 
-bool on_cpu(const slice::Slice& slice) { return slice.kind == "cores" || slice.kind == "threads"; }
+// Whether two processes can be on it for a moment: on CPU cores, under MPS and with green contexts
+// they only slow each other.
+bool shareable(const slice::Slice& slice) { return slice.kind != "mig"; }
 
 // Whether two slices compete for the same piece of the machine.
 bool overlap(const slice::Slice& a, const slice::Slice& b) {
   if (a.id == b.id) return true;
-  if (on_cpu(a) != on_cpu(b)) return false;
+  const bool gpu = slice::on_gpu(a.kind);
+  if (gpu != slice::on_gpu(b.kind)) return false;
+  if (gpu) return shareable(a) && shareable(b) && a.device == b.device;
   return std::any_of(a.cores.begin(), a.cores.end(), [&](uint32_t cpu) {
     return std::find(b.cores.begin(), b.cores.end(), cpu) != b.cores.end();
   });
@@ -84,7 +90,7 @@ Plan reconcile(std::span<const WorkerWish> wishes, std::span<const WorkerView> w
     for (size_t i = 0; i < workers.size(); ++i) {
       if (wanted[i] || !replaces(w, workers[i])) continue;
       replacement |= workers[i].phase == Phase::kServing;
-      in_the_way |= !on_cpu(wishes[w].slice);
+      in_the_way |= !shareable(wishes[w].slice);
     }
     if (in_the_way || (replacement && replacing)) continue;
     if (*wishes[w].not_before > now) {
@@ -107,7 +113,7 @@ Plan reconcile(std::span<const WorkerWish> wishes, std::span<const WorkerView> w
     } else if (worker.phase == Phase::kServing) {
       bool needed = false;  // until the one that replaces it serves
       for (size_t w = 0; w < wishes.size(); ++w)
-        needed |= on_cpu(wishes[w].slice) && !serves(w) && replaces(w, worker) &&
+        needed |= shareable(wishes[w].slice) && !serves(w) && replaces(w, worker) &&
                   wishes[w].not_before.has_value();
       if (!needed) plan.actions.push_back({Action::Verb::kDrain, 0, worker.worker});
     }

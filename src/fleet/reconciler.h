@@ -4,8 +4,9 @@
 //
 // Rules: a slice without its worker gets one, as soon as its restart policy allows. A worker that
 // nothing asks for any more, or that was born with other options, is drained and told to leave. CPU
-// cores can be shared for a moment, so there the new worker serves before the old one that it
-// replaces is drained, one slice after the other; other devices make room first.
+// cores, and a GPU under MPS or with green contexts, can be shared for a moment, so there the new
+// worker serves before the old one that it replaces is drained, one slice after the other; MIG
+// slices make room first.
 #pragma once
 #include <cstdint>
 #include <optional>

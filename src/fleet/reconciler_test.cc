@@ -148,6 +148,27 @@ TEST(Reconciler, OtherDevicesMakeRoomFirst) {
   EXPECT_THAT(actions({wished}, {}), ElementsAre(start(0)));
 }
 
+// Under MPS and with green contexts two processes only slow each other, so nobody has to wait.
+TEST(Reconciler, ANewShareServesBeforeTheOldOneGoes) {
+  const auto share = [](const std::string& id, uint32_t device = 0) {
+    slice::Slice slice;
+    slice.kind = "mps";
+    slice.id = id;
+    slice.device = device;
+    return slice;
+  };
+  const std::vector<WorkerWish> wished = {wish(share("kept")), wish(share("new"))};
+  const auto kept = worker(1, share("kept"), Phase::kServing);
+  const auto old = worker(2, share("old"), Phase::kServing);
+  EXPECT_THAT(actions(wished, {kept, old}), ElementsAre(start(1)));
+  EXPECT_THAT(actions(wished, {kept, old, worker(3, share("new"), Phase::kStarting)}), IsEmpty());
+  EXPECT_THAT(actions(wished, {kept, old, worker(3, share("new"), Phase::kServing)}),
+              ElementsAre(drain(2)));
+  // Another GPU is another matter.
+  const auto far = worker(4, share("far", 1), Phase::kServing);
+  EXPECT_THAT(actions(wished, {kept, far}), ElementsAre(start(1), drain(4)));
+}
+
 TEST(Reconciler, AWorkerOnItsWayOutIsNotCountedOn) {
   EXPECT_THAT(actions({wish(cores({0}))}, {worker(1, cores({0}), Phase::kLeaving)}),
               ElementsAre(start(0)));

@@ -3,6 +3,8 @@
 //
 // Thread-safety: none; the keeper is the only caller. Calls may take as long as the device does.
 #pragma once
+#include <sys/types.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -43,6 +45,12 @@ struct Slice {
 // A wish: how many of each profile. Order means nothing.
 using Carve = std::map<std::string, int>;
 
+// Something has broken under a slice's process, which may not know it yet: it should be replaced.
+struct SliceFault {
+  std::string slice;  // id
+  std::string reason;
+};
+
 class SliceProvider {
  public:
   virtual ~SliceProvider() = default;
@@ -63,6 +71,14 @@ class SliceProvider {
   // that must go still has a process on it. On any error the old carve is put back; if that fails
   // too, the Error says what is left on the device.
   virtual Status apply(const Carve& want) = 0;
+
+  // What has broken since this was asked last; what the provider can mend is mended. Called a few
+  // times a second, so it must be cheap while all is well.
+  virtual std::vector<SliceFault> faults() { return {}; }
+
+  // The worker of a slice is about to be killed: last words to the device on its behalf. Returns
+  // within a second or so.
+  virtual void before_kill(const Slice&, pid_t) {}
 };
 
 }  // namespace corolla::slice

@@ -4,11 +4,15 @@
 
 namespace corolla::slice {
 
+SliceSet::Key SliceSet::key_of(const std::string& kind, uint32_t device) {
+  return {kind == "threads" ? "cores" : kind, device};
+}
+
 Result<std::map<SliceSet::Key, Carve>> SliceSet::carves(std::span<const SliceWish> wishes) {
   std::map<Key, Carve> all;
   for (const auto& [key, device] : devices_) all[key];
   for (const SliceWish& wish : wishes) {
-    const Key key(wish.kind == "threads" ? "cores" : wish.kind, wish.device);
+    const Key key = key_of(wish.kind, wish.device);
     if (!devices_.contains(key)) {
       ASSIGN_OR_RETURN(auto provider, make_(key.first, key.second));
       devices_[key].provider = std::move(provider);
@@ -69,6 +73,21 @@ Result<std::vector<Slice>> SliceSet::observe() {
     }
   }
   return slices;
+}
+
+std::vector<SliceFault> SliceSet::faults() {
+  std::vector<SliceFault> all;
+  for (auto& [key, device] : devices_) {
+    std::vector<SliceFault> some = device.provider->faults();
+    all.insert(all.end(), std::make_move_iterator(some.begin()),
+               std::make_move_iterator(some.end()));
+  }
+  return all;
+}
+
+void SliceSet::before_kill(const Slice& slice, pid_t worker) {
+  const auto found = devices_.find(key_of(slice.kind, slice.device));
+  if (found != devices_.end()) found->second.provider->before_kill(slice, worker);
 }
 
 }  // namespace corolla::slice

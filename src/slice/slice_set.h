@@ -34,6 +34,10 @@ class SliceSet {
   // Every slice of the devices that were ever asked for, CPU first.
   Result<std::vector<Slice>> observe();
 
+  // As each provider has it.
+  std::vector<SliceFault> faults();
+  void before_kill(const Slice& slice, pid_t worker);
+
  private:
   using Key = std::pair<std::string, uint32_t>;  // mechanism, device
   struct Device {
@@ -41,6 +45,7 @@ class SliceSet {
     Carve applied;
   };
   // What each device is to hold: nothing, for one that no wish names.
+  static Key key_of(const std::string& kind, uint32_t device);
   Result<std::map<Key, Carve>> carves(std::span<const SliceWish> wishes);
 
   Make make_;

@@ -1,0 +1,77 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "slice/cores_provider.h"
+#include "slice/green_provider.h"
+#include "slice/mps_provider.h"
+#include "slice/slice_provider_contract.h"
+#include "slice/testing_paths.h"
+
+namespace corolla::slice {
+namespace {
+
+using Made = Result<std::unique_ptr<SliceProvider>>;
+
+std::string runtime_dir() { return "/tmp/corolla-contract-" + std::to_string(::getpid()); }
+
+Topology four_cores() {
+  Topology topology;
+  for (uint32_t i = 0; i < 4; ++i) topology.cores.push_back({{i, i + 4}, 0, 0});
+  return topology;
+}
+
+Made fake_mps() {
+  ::setenv("COROLLA_FAKE_CUDA", "A100-80GB,H100", 1);
+  return Made(
+      std::make_unique<MpsProvider>(1, MpsSetup{runtime_dir(), kFakeMpsControl, kFakeCuda}));
+}
+Made fake_green() {
+  ::setenv("COROLLA_FAKE_CUDA", "A100-80GB,H100", 1);
+  return Made(std::make_unique<GreenProvider>(1, kFakeCuda));
+}
+
+// The real thing, where all that it needs is there.
+Made real_mps() {
+  MpsSetup setup;
+  setup.runtime_dir = runtime_dir();
+  auto provider = std::make_unique<MpsProvider>(0, std::move(setup));
+  RETURN_IF_ERROR(provider->check({{"mps:50", 1}}));
+  return Made(std::move(provider));
+}
+Made real_green() {
+  auto provider = std::make_unique<GreenProvider>(0);
+  RETURN_IF_ERROR(provider->check({{"sm:16", 1}}));
+  return Made(std::move(provider));
+}
+
+const Carve kShares = {{"mps:25", 2}, {"mps:50@1GiB", 1}};
+const Carve kMoreShares = {{"mps:25", 3}, {"mps:50@1GiB", 1}, {"mps:10", 1}};
+const Carve kHuge = {{"mps:50@1000GiB", 1}};
+const Carve kSplit = {{"sm:16+16", 1}};
+const Carve kMoreSplits = {{"sm:16+16", 1}, {"sm:8+8", 2}};
+const Carve kTooMany = {{"sm:100+100", 1}};
+
+INSTANTIATE_TEST_SUITE_P(
+    Fake, SliceProviderContract,
+    ::testing::Values(ContractCase{"cores",
+                                   [] {
+                                     return Made(std::make_unique<CoresProvider>(four_cores()));
+                                   },
+                                   {{"cores:1", 2}},
+                                   {{"cores:1", 2}, {"cores:2", 1}},
+                                   {{"cores:5", 1}}},
+                      ContractCase{"mps", fake_mps, kShares, kMoreShares, kHuge},
+                      ContractCase{"green", fake_green, kSplit, kMoreSplits, kTooMany}),
+    [](const auto& info) { return info.param.name; });
+
+// Under the CTest labels mps and green.
+INSTANTIATE_TEST_SUITE_P(
+    Real, SliceProviderContract,
+    ::testing::Values(ContractCase{"mps", real_mps, kShares, kMoreShares, kHuge},
+                      ContractCase{"green", real_green, kSplit, kMoreSplits, kTooMany}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace corolla::slice
