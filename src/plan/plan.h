@@ -56,7 +56,8 @@ Result<int64_t> storage_bytes(DType dtype, Layout layout, std::span<const int64_
 
 // ---- What steps do ------------------------------------------------------------------------------
 // inputs and outputs are indices into Program::tensors. "fp16" below is the plan's compute type:
-// FP16, BF16 or FP32; sums are always fp32. Unless said otherwise a step reads and writes that type
+// FP16, BF16 or FP32; sums are always fp32. Every step writes zero to the channels that pad a kNhwc
+// output. Unless said otherwise a step reads and writes that type
 // in kNhwc or kPlain, the same for all.
 
 enum class Activation : uint8_t {
@@ -97,8 +98,7 @@ struct Export {
 
 // x kNhwc, w, bias FP32 [Cout'], [residual kNhwc], [w_scale FP32 [Cout'] for INT8] -> y kNhwc.
 // w is kPlain [Cout', kh, kw, Cin' / groups]: Cout' = stored_channels(Cout); Cin' =
-// stored_channels(Cin) when groups is 1, else Cin. What pads w, bias and w_scale is zero. Padding
-// channels of y are written as zero, whatever the activation makes of zero.
+// stored_channels(Cin) when groups is 1, else Cin. What pads w, bias and w_scale is zero.
 // groups == Cin == Cout is depthwise: w is then [C', kh, kw, 1].
 // INT8: x is UINT8 or INT8 with scale and zero, w INT8; the sum is int32 of (x - zero) * w, then
 // sum * x.scale * w_scale[c] + bias[c], + residual, activation, and quantised by y's scale and zero
@@ -206,7 +206,9 @@ struct Pad {  // by the constant `value`; one entry a dimension; may not be nega
   bool operator==(const Pad&) const = default;
 };
 
-struct Resize {  // kNhwc, height and width
+// kNhwc, height and width. kNearest rounds the source place down for kAsymmetric, and to the
+// nearest (halves down) for the others; kLinear clamps at the edges.
+struct Resize {
   enum class Mode : uint8_t { kNearest, kLinear } mode = Mode::kNearest;
   enum class Coordinates : uint8_t {
     kHalfPixel,
@@ -223,7 +225,9 @@ struct Reduce {  // the reduced axes have 1 element in the output
   bool operator==(const Reduce&) const = default;
 };
 
-struct Gather {  // x kPlain; the constant `indices` along `axis`, which they replace
+// x kPlain; y has the elements `indices` of `axis`, in that order. y's shape may lack the axis when
+// there is one index.
+struct Gather {
   int64_t axis = 0;
   std::vector<int64_t> indices;
   bool operator==(const Gather&) const = default;

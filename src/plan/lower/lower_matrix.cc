@@ -1,0 +1,186 @@
+// Conv, Gemm and MatMul.
+#include "plan/lower/builder.h"
+#include "plan/ops/activation.h"
+#include "plan/ops/window.h"
+#include "plan/pack.h"
+
+namespace corolla::plan {
+namespace {
+
+// The int8 weights of a conv or gemm: signed, symmetric, one scale an output channel.
+struct Int8Weights {
+  Tensor values;  // INT8, as in the graph
+  std::vector<float> scales;
+};
+
+std::optional<Int8Weights> int8_weights(const Builder& b, ValueId id) {
+  const Node* node = b.maker(id);
+  if (node == nullptr || node->op != "DequantizeLinear") return std::nullopt;
+  const Value& q = b.value(node->inputs[0]);
+  const Value& scale = b.value(node->inputs[1]);
+  if (!q.is_constant() || q.dtype != DType::kInt8 || !scale.is_constant() ||
+      node->attributes.integer("block_size", 0) != 0)
+    return std::nullopt;
+  if (node->input(2) != kNoValue) {
+    const Value& zero = b.value(node->inputs[2]);
+    if (!zero.is_constant()) return std::nullopt;
+    for (const int64_t z : zero.constant.ints())
+      if (z != 0) return std::nullopt;
+  }
+  const auto rank = static_cast<int64_t>(q.shape.size());
+  const int64_t axis = node->attributes.integer("axis", 1);
+  Int8Weights found{q.constant, scale.constant.floats()};
+  if (found.scales.size() == 1)
+    found.scales.assign(static_cast<size_t>(q.shape[0]), found.scales[0]);
+  else if (axis != 0 && axis != -rank)
+    return std::nullopt;
+  return found;
+}
+
+Result<int32_t> float_vector(Builder& b, const std::string& name, std::vector<float> numbers,
+                             int64_t padded) {
+  numbers.resize(static_cast<size_t>(padded), 0);
+  return b.weight(name, Tensor::of_floats({padded}, numbers), DType::kFp32, Layout::kPlain);
+}
+
+// Where the step writes: into the 8-bit tensor of a QuantizeLinear that is its only reader, or into
+// the value's own.
+int32_t output_of(Builder& b, const Node& node) {
+  const ValueId out = node.outputs[0];
+  const auto& readers = b.uses().consumers[static_cast<size_t>(out)];
+  if (readers.size() == 1 && !b.uses().is_output[static_cast<size_t>(out)]) {
+    const Node& reader = b.graph().nodes[static_cast<size_t>(readers[0])];
+    const auto q = reader.op == "QuantizeLinear" ? b.quantisation(reader) : std::nullopt;
+    if (q) {
+      PlanTensor tensor;
+      const Value& value = b.value(reader.outputs[0]);
+      tensor.name = value.name;
+      tensor.dtype = q->dtype;
+      tensor.layout = b.value(out).layout;
+      tensor.shape = value.shape;
+      tensor.scale = q->scale;
+      tensor.zero = q->zero;
+      const int32_t made = b.add_tensor(std::move(tensor));
+      b.set(reader.outputs[0], made);
+      b.done.insert(&reader);
+      return made;
+    }
+  }
+  return b.make(out);
+}
+
+// x, residual: 8 bits as they lie where that is possible, else in the compute type.
+Result<int32_t> operand(Builder& b, ValueId id, Layout layout) {
+  if (b.made(id)) return b.read(id, layout);
+  const int32_t quantised = b.read_quantised(id);
+  if (quantised >= 0) return quantised;
+  return b.read(id, layout);
+}
+
+bool is_int8(const PlanTensor& tensor) {
+  return tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUint8;
+}
+
+struct Matrix {
+  int32_t x, w, bias, w_scale = -1;
+};
+
+// Operands of a conv (w [O,I,kh,kw] with `groups`) or a gemm (w [N,K], groups 0).
+Result<Matrix> operands(Builder& b, const Node& node, Layout layout, int64_t groups) {
+  Matrix m;
+  const ValueId w = node.inputs[1];
+  const auto eight = int8_weights(b, w);
+  const bool try_int8 = eight.has_value() && b.read_quantised(node.inputs[0]) >= 0;
+  if (try_int8) {
+    m.x = b.read_quantised(node.inputs[0]);
+  } else {
+    ASSIGN_OR_RETURN(m.x, b.read(node.inputs[0], layout));
+  }
+  const bool int8 = try_int8 && is_int8(b.tensor(m.x));
+  ASSIGN_OR_RETURN(const auto real, b.constant(w));
+  if (!real) return no_step("its weights are not constant");
+  std::vector<float> numbers = int8 ? eight->values.floats() : real->floats();
+  Shape shape = real->shape();
+  if (groups > 0) numbers = pack_conv_weights(real->shape(), groups, numbers, shape);
+  ASSIGN_OR_RETURN(m.w, b.weight(node.name + "/w", Tensor::of_floats(shape, numbers),
+                                 int8 ? DType::kInt8 : b.compute(), Layout::kPlain));
+  std::vector<float> bias(static_cast<size_t>(real->shape()[0]), 0);
+  if (node.input(2) != kNoValue) {
+    ASSIGN_OR_RETURN(const auto constant, b.constant(node.inputs[2]));
+    if (!constant) return no_step("its bias is not constant");
+    bias = constant->floats();
+  }
+  ASSIGN_OR_RETURN(m.bias, float_vector(b, node.name + "/b", bias, shape[0]));
+  if (int8) {
+    ASSIGN_OR_RETURN(m.w_scale, float_vector(b, node.name + "/w_scale", eight->scales, shape[0]));
+  }
+  return m;
+}
+
+// The inputs of a conv or gemm step in plan.h's order.
+Result<std::vector<int32_t>> inputs_of(Builder& b, const Node& node, const Matrix& m, Layout layout,
+                                       Epilogue& epilogue) {
+  std::vector<int32_t> inputs = {m.x, m.w, m.bias};
+  epilogue = epilogue_of(node.attributes);
+  if (node.input(3) != kNoValue) {
+    epilogue.residual = true;
+    ASSIGN_OR_RETURN(const int32_t residual, operand(b, node.inputs[3], layout));
+    inputs.push_back(residual);
+  }
+  if (m.w_scale >= 0) inputs.push_back(m.w_scale);
+  return inputs;
+}
+
+}  // namespace
+
+Status lower_conv(Builder& b, const Node& node) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  const Shape& w = b.value(node.inputs[1]).shape;
+  if (x.size() != 4)
+    return no_step("it has " + std::to_string(x.size() - 2) + " spatial dimensions; 2 are offered");
+  Conv conv;
+  conv.groups = node.attributes.integer("group", 1);
+  ASSIGN_OR_RETURN(const Window window, window_of(node.attributes, x, {w[2], w[3]}));
+  conv.kernel_h = w[2];
+  conv.kernel_w = w[3];
+  conv.stride_h = window.stride[0];
+  conv.stride_w = window.stride[1];
+  conv.dilation_h = window.dilation[0];
+  conv.dilation_w = window.dilation[1];
+  conv.pad_top = window.pad_begin[0];
+  conv.pad_left = window.pad_begin[1];
+  conv.pad_bottom = window.pad_end[0];
+  conv.pad_right = window.pad_end[1];
+  ASSIGN_OR_RETURN(const Matrix m, operands(b, node, Layout::kNhwc, conv.groups));
+  ASSIGN_OR_RETURN(auto inputs, inputs_of(b, node, m, Layout::kNhwc, conv.epilogue));
+  const int32_t out = output_of(b, node);
+  b.step(node.name, conv, std::move(inputs), {out});
+  return ok();
+}
+
+Status lower_gemm(Builder& b, const Node& node) {
+  if (node.op == "MatMul") {
+    if (b.value(node.inputs[0]).shape.size() < 2 || b.value(node.inputs[1]).shape.size() < 2)
+      return no_step("it multiplies a vector");
+    ASSIGN_OR_RETURN(const int32_t left, b.read(node.inputs[0]));
+    ASSIGN_OR_RETURN(const int32_t right, b.read(node.inputs[1]));
+    const int32_t out = b.make(node.outputs[0]);
+    b.step(node.name, Matmul{}, {left, right}, {out});
+    return ok();
+  }
+  if (node.op != "corolla.Gemm")
+    return no_step("its matrices are not of the form x * constant + constant");
+  Gemm gemm;
+  ASSIGN_OR_RETURN(const Matrix m, operands(b, node, Layout::kPlain, 0));
+  ASSIGN_OR_RETURN(auto inputs, inputs_of(b, node, m, Layout::kPlain, gemm.epilogue));
+  const Shape& y = b.value(node.outputs[0]).shape;
+  gemm.n = y.back();
+  gemm.k = b.value(node.inputs[1]).shape[1];
+  gemm.m = 1;
+  for (size_t d = 0; d + 1 < y.size(); ++d) gemm.m *= y[d];
+  const int32_t out = output_of(b, node);
+  b.step(node.name, gemm, std::move(inputs), {out});
+  return ok();
+}
+
+}  // namespace corolla::plan

@@ -1,0 +1,198 @@
+// Pictures (pools, Resize), rows (Softmax, LayerNormalization, reductions), elementwise arithmetic
+// and quantisation.
+#include "plan/lower/builder.h"
+#include "plan/ops/activation.h"
+#include "plan/ops/shapes.h"
+#include "plan/ops/window.h"
+
+namespace corolla::plan {
+namespace {
+
+Status lower_pool(Builder& b, const Node& node) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  if (x.size() != 4) return no_step("it has other than 2 spatial dimensions");
+  if (node.outputs.size() > 1) return no_step("it tells where the largest elements are");
+  Pool pool;
+  pool.kind = node.op == "MaxPool" ? Pool::Kind::kMax : Pool::Kind::kAverage;
+  ASSIGN_OR_RETURN(const Window w,
+                   window_of(node.attributes, x, node.attributes.integers("kernel_shape")));
+  pool.kernel_h = w.kernel[0];
+  pool.kernel_w = w.kernel[1];
+  pool.stride_h = w.stride[0];
+  pool.stride_w = w.stride[1];
+  pool.dilation_h = w.dilation[0];
+  pool.dilation_w = w.dilation[1];
+  pool.pad_top = w.pad_begin[0];
+  pool.pad_left = w.pad_begin[1];
+  pool.pad_bottom = w.pad_end[0];
+  pool.pad_right = w.pad_end[1];
+  pool.count_include_pad = node.attributes.integer("count_include_pad", 0) != 0;
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, pool, {from}, {to});
+  return ok();
+}
+
+Status lower_resize(Builder& b, const Node& node) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  const Shape& y = b.value(node.outputs[0]).shape;
+  if (x.size() != 4 || x[0] != y[0] || x[1] != y[1])
+    return no_step("it resizes other than height and width");
+  Resize resize;
+  const std::string mode = node.attributes.text("mode", "nearest");
+  const std::string place = node.attributes.text("coordinate_transformation_mode", "half_pixel");
+  const std::string nearest = node.attributes.text("nearest_mode", "round_prefer_floor");
+  if (mode != "nearest" && mode != "linear") return no_step("mode '" + mode + "'");
+  if (node.attributes.integer("antialias", 0) != 0) return no_step("it is antialiased");
+  resize.mode = mode == "linear" ? Resize::Mode::kLinear : Resize::Mode::kNearest;
+  if (place == "asymmetric")
+    resize.coordinates = Resize::Coordinates::kAsymmetric;
+  else if (place == "align_corners")
+    resize.coordinates = Resize::Coordinates::kAlignCorners;
+  else if (place != "half_pixel" && place != "pytorch_half_pixel")
+    return no_step("coordinates '" + place + "'");
+  if (mode == "nearest" && nearest != (place == "asymmetric" ? "floor" : "round_prefer_floor"))
+    return no_step("nearest_mode '" + nearest + "' with '" + place + "'");
+  resize.scale_h = static_cast<float>(y[2]) / static_cast<float>(x[2]);
+  resize.scale_w = static_cast<float>(y[3]) / static_cast<float>(x[3]);
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, resize, {from}, {to});
+  return ok();
+}
+
+Status lower_reduce(Builder& b, const Node& node, Reduce::Kind kind) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  Reduce reduce{kind, {}};
+  if (node.op.starts_with("Global")) {
+    reduce.axes = {2, 3};
+  } else if (node.input(1) != kNoValue) {
+    if (!b.value(node.inputs[1]).is_constant()) return no_step("its axes are not constant");
+    ASSIGN_OR_RETURN(reduce.axes, normal_axes(b.value(node.inputs[1]).constant.ints(), x.size()));
+  } else {
+    for (size_t d = 0; d < x.size(); ++d) reduce.axes.push_back(static_cast<int64_t>(d));
+  }
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
+  Shape kept = x;
+  for (const int64_t a : reduce.axes) kept[static_cast<size_t>(a)] = 1;
+  const bool same = kept == b.value(node.outputs[0]).shape;
+  const int32_t sums =
+      same ? b.make(node.outputs[0]) : b.make_temporary(node.name + "/kept", kept, Layout::kPlain);
+  b.step(node.name, reduce, {from}, {sums});
+  if (!same) {
+    const int32_t to = b.make(node.outputs[0]);
+    b.step(node.name + "/squeeze", Reshape{}, {sums}, {to});
+  }
+  return ok();
+}
+
+Status lower_softmax(Builder& b, const Node& node) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  if (x.empty()) return no_step("it works on a scalar");
+  ASSIGN_OR_RETURN(const int64_t axis, normal_axis(node.attributes.integer("axis", -1), x.size()));
+  for (size_t d = static_cast<size_t>(axis) + 1; d < x.size(); ++d)
+    if (x[d] != 1) return no_step("it works along other than the last dimension");
+  if (static_cast<size_t>(axis) + 1 != x.size()) return no_step("dimensions of 1 follow its axis");
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, Softmax{}, {from}, {to});
+  if (node.op == "LogSoftmax") {
+    const int32_t log = b.make(node.outputs[0]);
+    b.step(node.name + "/log", Elementwise{Elementwise::Kind::kLog, {}}, {to}, {log});
+  }
+  return ok();
+}
+
+Status lower_layer_norm(Builder& b, const Node& node) {
+  const Shape& x = b.value(node.inputs[0]).shape;
+  ASSIGN_OR_RETURN(const int64_t axis, normal_axis(node.attributes.integer("axis", -1), x.size()));
+  if (axis + 1 != static_cast<int64_t>(x.size()) || node.outputs.size() > 1)
+    return no_step("it normalises over several dimensions, or tells their means");
+  std::vector<int32_t> inputs;
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
+  inputs.push_back(from);
+  for (size_t i = 1; i < 3; ++i) {
+    Tensor numbers = Tensor::of_floats(
+        {x.back()}, std::vector<float>(static_cast<size_t>(x.back()), i == 1 ? 1.0f : 0.0f));
+    if (node.input(i) != kNoValue) {
+      const Value& v = b.value(node.inputs[i]);
+      if (!v.is_constant() || v.shape != Shape{x.back()})
+        return no_step("its scale or bias is no constant vector");
+      numbers = v.constant;
+    }
+    ASSIGN_OR_RETURN(const int32_t w, b.weight(node.name + (i == 1 ? "/gamma" : "/beta"), numbers,
+                                               DType::kFp32, Layout::kPlain));
+    inputs.push_back(w);
+  }
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, LayerNorm{node.attributes.number("epsilon", 1e-5f)}, std::move(inputs), {to});
+  return ok();
+}
+
+Status lower_elementwise(Builder& b, const Node& node) {
+  Elementwise step;
+  step.kind = elementwise_from_name(node.attributes.text("kind", ""))
+                  .value_or(Elementwise::Kind::kIdentity);
+  step.epilogue = epilogue_of(node.attributes);
+  const Value& out = b.value(node.outputs[0]);
+  std::vector<int32_t> inputs;
+  for (const ValueId id : node.inputs) {
+    ASSIGN_OR_RETURN(const int32_t in, b.read(id, out.layout));
+    inputs.push_back(in);
+  }
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, step, std::move(inputs), {to});
+  return ok();
+}
+
+}  // namespace
+
+Status lower_picture(Builder& b, const Node& node) {
+  if (node.op == "Resize") return lower_resize(b, node);
+  if (node.op == "GlobalMaxPool") return lower_reduce(b, node, Reduce::Kind::kMax);
+  if (node.op != "GlobalAveragePool") return lower_pool(b, node);
+  if (b.value(node.inputs[0]).shape.size() != 4)
+    return no_step("it has other than 2 spatial dimensions");
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, GlobalAveragePool{}, {from}, {to});
+  return ok();
+}
+
+Status lower_rows(Builder& b, const Node& node) {
+  if (node.op == "corolla.Elementwise") return lower_elementwise(b, node);
+  if (node.op == "LayerNormalization") return lower_layer_norm(b, node);
+  if (node.op == "ReduceMean") return lower_reduce(b, node, Reduce::Kind::kMean);
+  if (node.op == "ReduceSum") return lower_reduce(b, node, Reduce::Kind::kSum);
+  if (node.op == "ReduceMax") return lower_reduce(b, node, Reduce::Kind::kMax);
+  if (node.op == "ReduceMin") return lower_reduce(b, node, Reduce::Kind::kMin);
+  return lower_softmax(b, node);
+}
+
+Status lower_quantisation(Builder& b, const Node& node) {
+  if (node.op == "DequantizeLinear") {
+    // Its readers take the 8 bits, or ask for the real numbers, which are made then.
+    ASSIGN_OR_RETURN(const auto constant, b.constant(node.outputs[0]));
+    if (constant) return ok();
+    if (!b.quantisation(node)) return no_step("it has several scales, or 16 bits");
+    return b.read_quantised(node.outputs[0]) >= 0
+               ? ok()
+               : Status(no_step("what it reads is not quantised by the model"));
+  }
+  const auto q = b.quantisation(node);
+  if (!q) return no_step("it has several scales, or 16 bits");
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
+  PlanTensor tensor;
+  tensor.name = b.value(node.outputs[0]).name;
+  tensor.dtype = q->dtype;
+  tensor.layout = b.tensor(from).layout;
+  tensor.shape = b.value(node.outputs[0]).shape;
+  tensor.scale = q->scale;
+  tensor.zero = q->zero;
+  const int32_t to = b.add_tensor(std::move(tensor));
+  b.set(node.outputs[0], to);
+  b.step(node.name, Quantize{}, {from}, {to});
+  return ok();
+}
+
+}  // namespace corolla::plan
