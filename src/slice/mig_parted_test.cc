@@ -58,8 +58,9 @@ TEST(MigParted, EveryLabelOfTheExampleIsReadAndPlanned) {
     const auto done = control.apply(*wishes);
     ASSERT_TRUE(done.ok()) << label << ": " << done.error().what;
   }
-  EXPECT_THAT(labels, ElementsAre("all-disabled", "all-enabled", "all-1g.5gb", "all-2g.10gb",
-                                  "all-3g.20gb", "all-balanced", "custom-config"));
+  EXPECT_THAT(labels, ElementsAre("all-disabled", "all-enabled", "all-1g.5gb", "all-1g.5gb.me",
+                                  "all-1g.10gb", "all-2g.10gb", "all-3g.20gb", "all-balanced",
+                                  "custom-config"));
   const auto custom = *wishes_of(*file, "custom-config", gpus);
   EXPECT_EQ(custom.at(0), (MigWish{false, {}}));
   EXPECT_EQ(custom.at(4), (MigWish{true, {{"1g.5gb", 7}}}));
@@ -88,11 +89,11 @@ TEST(MigParted, LabelsAreChosenClearly) {
   const auto file = *read_mig_parted(file_text("labels.yaml"), "l.yaml");
   const auto gpus = gpus_of("a100-40gb");
   EXPECT_THAT(wishes_of(file, "", gpus).error().what,
-              HasSubstr("l.yaml has 7 layouts; choose one with -c: all-disabled, all-enabled"));
+              HasSubstr("l.yaml has 9 layouts; choose one with -c: all-disabled, all-enabled"));
   EXPECT_EQ(wishes_of(file, "all-balancd", gpus).error().what,
             "l.yaml has no layout 'all-balancd'; did you mean 'all-balanced'?");
   EXPECT_EQ(wishes_of(file, "custom-config", gpus).error().what,
-            "l.yaml:19: 'custom-config' speaks of GPU 1, and this machine has only GPU 0");
+            "l.yaml:30: 'custom-config' speaks of GPU 1, and this machine has only GPU 0");
   const auto single = *read_mig_parted(one("{devices: all, mig-enabled: false}"), "s.yaml");
   EXPECT_TRUE(wishes_of(single, "", gpus).ok());
   const auto twice = *read_mig_parted(
