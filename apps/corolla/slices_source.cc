@@ -110,10 +110,18 @@ void add_fleet(const fleet::control::FleetStatus& status, Listing& listing) {
     one.slice.memory_bytes = worker.memory_limit_bytes();
     one.fleet = status.name();
     one.processes = std::move(processes);
-    if (!slice::on_gpu(worker.kind()))
+    if (!slice::on_gpu(worker.kind())) {
       listing.cores.push_back(std::move(one));
-    else if (worker.device() < listing.gpus.size())
-      listing.gpus[worker.device()].slices.push_back(std::move(one));
+      continue;
+    }
+    // A GPU that only the fleet's own driver knows.
+    while (listing.gpus.size() <= worker.device()) {
+      ListedGpu unknown;
+      unknown.gpu.index = static_cast<uint32_t>(listing.gpus.size());
+      unknown.gpu.name = "not seen through NVML";
+      listing.gpus.push_back(std::move(unknown));
+    }
+    listing.gpus[worker.device()].slices.push_back(std::move(one));
   }
 }
 

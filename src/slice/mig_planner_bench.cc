@@ -42,9 +42,9 @@ std::vector<GpuInstance> seven(const ProfileTable& table) {
   return instances;
 }
 
-void plan(benchmark::State& state, const Carve& wish, int gpus) {
+void plan(benchmark::State& state, const Carve& wish, int gpus, bool empty = false) {
   const ProfileTable table = a100();
-  const std::vector<GpuInstance> existing = seven(table);
+  const std::vector<GpuInstance> existing = empty ? std::vector<GpuInstance>() : seven(table);
   for (auto _ : state)
     for (int i = 0; i < gpus; ++i) {
       auto layout = place(table, wish, existing);
@@ -56,7 +56,10 @@ void plan(benchmark::State& state, const Carve& wish, int gpus) {
 const Carve kMany = {{"1g.5gb", 4}, {"1g.5gb+me", 1}, {"2g.10gb", 1}};
 
 BENCHMARK_CAPTURE(plan, one_gpu_4x1g_3g, {{"1g.5gb", 4}, {"3g.20gb", 1}}, 1);
-BENCHMARK_CAPTURE(plan, eight_gpus_7x1g, {{"1g.5gb", 7}}, 8)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(plan, eight_gpus_7x1g_unchanged, {{"1g.5gb", 7}}, 8)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(plan, eight_gpus_7x1g_from_nothing, {{"1g.5gb", 7}}, 8, true)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(plan, eight_gpus_4x1g_3g, {{"1g.5gb", 4}, {"3g.20gb", 1}}, 8)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(plan, eight_gpus_six_of_three_kinds, kMany, 8)->Unit(benchmark::kMicrosecond);
