@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "fleet/keeper.h"
 #include "line_writer.h"
+#include "service_manager.h"
 #include "status_text.h"
 #include "subcommand.h"
 
@@ -116,6 +117,7 @@ Status serve(const Options& options, LineWriter& writer) {
                   addresses_text(status).c_str(), status.workers_size(),
                   status.workers_size() == 1 ? "slice" : "slices", status.engine().c_str());
     std::fflush(stdout);
+    tell_service_manager("READY=1\nSTATUS=" + addresses_text(status));
   };
   ASSIGN_OR_RETURN(auto made, fleet::Keeper::create(std::move(config), std::move(start)));
   keeper = made.get();
