@@ -12,7 +12,7 @@ import tritonclient.grpc
 import tritonclient.http
 import tritonclient.utils
 
-from test_deaths import ROW, Load
+from closed_loop import ROW, Load
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("COROLLA_BIN", ROOT / "build" / "bin"))
