@@ -2,6 +2,11 @@
 #include "plan/passes/pass.h"
 
 namespace corolla::plan {
+namespace {
+
+constexpr int64_t kMostBytes = int64_t{1} << 30;
+
+}  // namespace
 
 // For int8, weights stay quantised: the lowering wants them so.
 Status fold_constants(Graph& graph, const PassContext& context) {
@@ -17,6 +22,14 @@ Status fold_constants(Graph& graph, const PassContext& context) {
       if (constant) call.give(i, value.constant);
     }
     if (!constant) continue;
+    // A model may ask for terabytes of ones; those are left to whoever runs it.
+    int64_t bytes = 0;
+    ASSIGN_OR_RETURN(const std::vector<Type> types, infer_types(call));
+    for (const Type& type : types) {
+      ASSIGN_OR_RETURN(const int64_t more, byte_count(type.dtype, type.shape));
+      bytes = std::max(bytes, more);
+    }
+    if (bytes > kMostBytes) continue;
     ASSIGN_OR_RETURN(const std::vector<Tensor> made, evaluate(call));
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       if (node.outputs[o] == kNoValue) continue;

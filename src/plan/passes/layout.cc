@@ -47,6 +47,10 @@ bool is_picture(const Graph& graph, ValueId id) {
 
 // Always NHWC, in and out.
 bool wants_nhwc(const Graph& graph, const Node& node) {
+  // A quantised picture is turned before it is quantised: that is part of the import.
+  if (node.op == "QuantizeLinear" && is_picture(graph, node.inputs[0]))
+    for (const ValueId id : graph.inputs)
+      if (id == node.inputs[0]) return true;
   constexpr std::array<std::string_view, 7> kOps = {"corolla.Conv",     "Conv",          "MaxPool",
                                                     "AveragePool",      "GlobalMaxPool", "Resize",
                                                     "GlobalAveragePool"};

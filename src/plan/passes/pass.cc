@@ -10,6 +10,9 @@ constexpr Pass kPasses[] = {
      widen_floats},
     {"strip-qdq", "dequantise(quantise(x)) -> x, dequantise(constant) -> constant; kept for int8",
      strip_qdq},
+    {"merge-residuals",
+     "int8: dequantise(quantise(conv(x))) + y -> conv(x) + y, so that one step can do both",
+     merge_residuals},
     {"fold-constants", "f(constants) -> constant", fold_constants},
     {"simplify-shapes",
      "flatten, squeeze, unsqueeze -> reshape; reshape(reshape(x)) -> reshape(x); what changes "
@@ -30,7 +33,7 @@ constexpr Pass kPasses[] = {
     {"turn-tokens",
      "transpose(reshape(x [N,C,H,W] -> [N,C,HW])) -> reshape(transpose(x -> [N,H,W,C]))",
      turn_tokens},
-    {"assign-layout", "pictures are stored NHWC; corolla.Relayout where layouts meet",
+    {"assign-layout", "pictures x -> NHWC; where layouts meet, x -> corolla.Relayout(x)",
      assign_layout},
 };
 

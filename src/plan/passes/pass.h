@@ -41,6 +41,7 @@ Status run_passes(Graph& graph, const PassContext& context, const PassOptions& o
 // The passes, a file each or a few that share an idea.
 Status widen_floats(Graph& graph, const PassContext& context);
 Status strip_qdq(Graph& graph, const PassContext& context);
+Status merge_residuals(Graph& graph, const PassContext& context);
 Status fold_constants(Graph& graph, const PassContext& context);
 Status simplify_shapes(Graph& graph, const PassContext& context);
 Status simplify_pools(Graph& graph, const PassContext& context);

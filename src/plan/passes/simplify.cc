@@ -41,6 +41,10 @@ bool changes_nothing(const Graph& graph, const Node& node) {
 
 void to_reshape(Graph& graph, Node& node) {
   const Shape shape = graph.value(node.outputs[0]).shape;
+  if (node.op == "Reshape" && node.attributes.integer("allowzero", 0) != 0 &&
+      graph.value(node.inputs[1]).is_constant() &&
+      graph.value(node.inputs[1]).constant.ints() == shape)
+    return;  // it is one already
   node.op = "Reshape";
   node.attributes = Attributes();
   node.attributes.set("allowzero", int64_t{1});
