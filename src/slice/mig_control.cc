@@ -284,7 +284,9 @@ Result<MigPlan> plan_one(Nvml& nvml, uint32_t device, const MigWish& wish) {
   if (wish.mig) {
     ASSIGN_OR_RETURN(const ProfileTable table, nvml.profiles(device));
     auto layout = place(table, wish.carve, instances);
-    if (!layout) return Error{layout.error().code, subject + ": " + layout.error().what};
+    if (!layout)
+      return Error{layout.error().code,
+                   "GPU " + std::to_string(device) + ": " + layout.error().what};
     plan.layout = *std::move(layout);
     for (const Placement& placement : plan.layout) {
       const MigProfile* profile = table.find(placement.profile_id);

@@ -150,11 +150,11 @@ TEST(MigControl, OffRemovesEverything) {
 TEST(MigControl, ImpossibleLayoutsAreRefusedBeforeAnyCall) {
   FakeGpus gpus("a100-40gb,h100-80gb");
   EXPECT_THAT(refusal(change_to(gpus, {{0, {true, {{"1g.5gb", 8}}}}}), Code::kInvalidArgument),
-              HasSubstr("GPU 0 (NVIDIA A100-SXM4-40GB): 8 of 1g.5gb are wished"));
+              HasSubstr("GPU 0: 8 of 1g.5gb are wished"));
   // A layout for another GPU; the first GPU's part, which could be had, is not begun.
   EXPECT_THAT(refusal(change_to(gpus, {{0, {true, {{"1g.5gb", 7}}}}, {1, {true, {{"1g.5gb", 7}}}}}),
                       Code::kInvalidArgument),
-              HasSubstr("GPU 1 (NVIDIA H100 80GB HBM3): '1g.5gb' is no profile of NVIDIA H100"));
+              HasSubstr("GPU 1: '1g.5gb' is no profile of NVIDIA H100"));
   EXPECT_THAT(gpus.calls(), IsEmpty());
   EXPECT_EQ(present(gpus), "off");
 }
