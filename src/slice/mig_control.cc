@@ -345,8 +345,10 @@ bool MigPlan::changes() const {
 }
 
 std::string mig_state_directory() {
-  const char* directory = std::getenv("RUNTIME_DIRECTORY");
-  return directory && *directory ? directory : "/run/corolla";
+  const char* set = std::getenv("RUNTIME_DIRECTORY");
+  if (!set || !*set) return "/run/corolla";
+  const std::string directories = set;  // several are parted by colons
+  return directories.substr(0, directories.find(':'));
 }
 
 MigControl::MigControl(Nvml& nvml, std::string state_directory)

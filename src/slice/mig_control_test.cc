@@ -388,6 +388,61 @@ TEST_P(EveryCall, FollowedByKillIsCompletedOrUndoneByTheNextRun) {
   }
 }
 
+// Killed, and the run that mends it killed too, at each call of its own; the third has to cope.
+TEST_P(EveryCall, FollowedByTwoKillsIsMendedByTheThirdRun) {
+  measure();
+  const auto killed_at = [&](FakeGpus& gpus, int call) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      gpus.set("KILL", std::to_string(call));
+      (void)change_to(gpus, change().second).ok();
+      ::_exit(0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status);
+  };
+  for (int n = 1; n <= calls_; n += 3) {
+    for (int m = 1; m <= calls_; m += 2) {
+      FakeGpus gpus(change().devices);
+      begin(gpus);
+      ASSERT_TRUE(killed_at(gpus, n));
+      killed_at(gpus, m);  // it may be done before
+      const auto third = change_to(gpus, {});
+      ASSERT_TRUE(third.ok()) << n << ", " << m << ": " << third.error().what;
+      const std::string stands = all_present(gpus);
+      EXPECT_TRUE(stands == old_ || stands == new_) << n << ", " << m << ": " << stands;
+    }
+  }
+}
+
+// What was begun can neither be completed nor undone: told, nothing lost, and mended when it can
+// be.
+TEST_P(EveryCall, FollowedByKillOnAGpuThatFailsKeepsItsJournal) {
+  measure();
+  FakeGpus gpus(change().devices);
+  begin(gpus);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    gpus.set("KILL", "2");
+    (void)change_to(gpus, change().second).ok();
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  gpus.set("FAIL", "1");
+  gpus.set("FAIL_ALL", "1");
+  gpus.set("FAIL_CODE", "15");
+  const std::string before = all_present(gpus);
+  const auto failed = change_to(gpus, change().second);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_THAT(failed.error().what, HasSubstr("GPU is lost"));
+  EXPECT_EQ(all_present(gpus), before);
+  EXPECT_TRUE(std::filesystem::exists(gpus.journal()));
+  gpus.set("FAIL", "");
+  EXPECT_TRUE(change_to(gpus, change().second).ok());
+  EXPECT_EQ(all_present(gpus), new_);
+}
+
 constexpr const char* kChangeNames[] = {"FromNothing", "SevenToFourAndThree", "BackToSeven", "Off",
                                         "Parts",       "TwoDevices"};
 INSTANTIATE_TEST_SUITE_P(OfAChange, EveryCall, testing::Range(0, 6),

@@ -5,6 +5,18 @@
 #include "slice/nvml_library.h"
 
 namespace corolla::slice {
+namespace {
+
+// A fleet without the rights can use slices that somebody else made for it.
+Error with_advice(Error error) {
+  if (error.code == Code::kPermission)
+    error.what +=
+        "; only root may change MIG slices: make them with 'sudo corolla slices apply -f FILE', "
+        "where FILE is the fleet's";
+  return error;
+}
+
+}  // namespace
 
 MigProvider::MigProvider(std::shared_ptr<Nvml> nvml, uint32_t device, std::string state_directory)
     : nvml_(std::move(nvml)), device_(device), control_(*nvml_, std::move(state_directory)) {}
@@ -18,13 +30,13 @@ Result<std::vector<Slice>> MigProvider::observe() {
 
 Status MigProvider::check(const Carve& want) {
   auto plans = control_.plan({{device_, {true, want}}});
-  if (!plans) return plans.error();
+  if (!plans) return with_advice(plans.error());
   return ok();
 }
 
 Status MigProvider::apply(const Carve& want) {
   auto plans = control_.apply({{device_, {true, want}}});
-  if (!plans) return plans.error();
+  if (!plans) return with_advice(plans.error());
   return ok();
 }
 

@@ -218,14 +218,33 @@ def test_a_layout_changes_under_load_and_four_slices_never_notice(machine, own_f
     assert m.profiles() == ["1g.5gb"] * 7  # slices outlive their fleet, for the next to find
 
 
-def test_a_fleet_finds_the_slices_that_are_there(machine, own_fleet, tmp_path):
+def test_a_fleet_finds_the_slices_that_are_there(machine, own_fleet, tmp_path, null_models):
     m = machine("h100-80gb")
     file = tmp_path / "corolla.yaml"
     file.write_text("slices: {profile: 3g.40gb, count: 2}\n")
     m.slices("apply", "-f", file)
     calls, uuids = m.calls(), m.uuids()
-    # Root made them; whoever may change nothing can use them.
+    # Root made them; whoever may change nothing can use them, and no others.
+    other = tmp_path / "other.yaml"
+    other.write_text("slices: {profile: 3g.40gb, count: 1}\n")
+    refused = subprocess.run([BIN / "corolla", "up", "-f", other, "--name", f"no-{os.getpid()}", "--models", null_models, "--engine", "null", "--http", "0",
+                              "--grpc", "0", "--metrics", "0"], env=dict(m.env, FAKE_NVML_NO_PERMISSION="1"), capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "only root may change MIG slices: make them with 'sudo corolla slices apply -f FILE'" in refused.stderr
     fleet = own_fleet("-f", file, slices=None, env=dict(m.env, FAKE_NVML_NO_PERMISSION="1"))
     assert sorted(w["slice"] for w in fleet.workers()) == sorted(uuids)
     assert m.calls() == calls
+    fleet.stop()
+
+
+def test_a_keeper_killed_while_it_cuts_is_mended_by_the_next(machine, own_fleet, tmp_path, null_models):
+    m = machine()
+    file = tmp_path / "corolla.yaml"
+    file.write_text("slices: {profile: 1g.5gb, count: 7}\n")
+    up = [BIN / "corolla", "up", "-f", file, "--name", f"cut-{os.getpid()}", "--models", null_models, "--engine", "null", "--http", "0", "--grpc", "0",
+          "--metrics", "0"]
+    for call in (1, 3, 5):  # of fifteen
+        run = subprocess.run(up, env=dict(m.env, FAKE_NVML_KILL=str(call)), capture_output=True, timeout=60)
+        assert run.returncode == -signal.SIGKILL and (tmp_path / "run/mig.journal").exists()
+    fleet = own_fleet("-f", file, slices=None, env=m.env)
+    assert len(fleet.workers()) == 7 and m.profiles() == ["1g.5gb"] * 7
     fleet.stop()
