@@ -1,0 +1,321 @@
+// Checks and times the CUDA engine's kernels on ResNet-50, without a model file.
+//
+//   kernel_bench check                     every kernel and split of every shape against a slow one
+//   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
+//   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
+//   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
+//   clock
+#include <cuda_fp16.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "base/time.h"
+#include "engine/cuda/device_memory.h"
+#include "engine/cuda/kernels/picture_kernels.h"
+#include "engine/cuda/lowering.h"
+#include "engine/cuda/replay.h"
+#include "engine/cuda/tuner.h"
+#include "reference_conv.h"
+#include "resnet50.h"
+
+using namespace corolla;
+using namespace corolla::engine::cuda;
+
+namespace {
+
+template <class T>
+T must(Result<T> result) {
+  if (!result.ok()) {
+    std::fprintf(stderr, "kernel_bench: %s\n", result.error().what.c_str());
+    std::exit(1);
+  }
+  return *std::move(result);
+}
+void must(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) {
+    std::fprintf(stderr, "kernel_bench: %s\n", cuda_error(what, error).what.c_str());
+    std::exit(1);
+  }
+}
+
+constexpr int64_t kClasses = 102;
+
+struct Loaded {
+  plan::Plan plan;
+  DeviceMemory weights;
+  DerivedWeights derived;
+};
+
+std::unique_ptr<Loaded> load(std::vector<int64_t> batches) {
+  auto loaded = std::make_unique<Loaded>();
+  loaded->plan = bench::resnet50(std::move(batches), kClasses, true, 1);
+  loaded->weights = must(DeviceMemory::make(loaded->plan.weights.size(), "weights"));
+  must(cudaMemcpy(loaded->weights.data(), loaded->plan.weights.data(), loaded->plan.weights.size(),
+                  cudaMemcpyHostToDevice),
+       "weights");
+  return loaded;
+}
+
+struct Placed {
+  DeviceMemory arena, input, output;
+  std::vector<Launch> launches;
+};
+
+Placed place(Loaded& loaded, const plan::Program& program) {
+  Placed placed;
+  const auto batch = static_cast<size_t>(program.batch);
+  placed.arena = must(DeviceMemory::make(static_cast<size_t>(program.arena_bytes), "arena"));
+  placed.input = must(DeviceMemory::make(batch * 224 * 224 * 3, "input"));
+  placed.output = must(DeviceMemory::make(batch * kClasses * 4, "output"));
+  std::vector<uint8_t> pixels(batch * 224 * 224 * 3);
+  std::mt19937 random(7);
+  for (uint8_t& pixel : pixels) pixel = static_cast<uint8_t>(random() >> 24);
+  must(cudaMemcpy(placed.input.data(), pixels.data(), pixels.size(), cudaMemcpyHostToDevice),
+       "input");
+  must(cudaMemset(placed.arena.data(), 0xff, placed.arena.bytes()), "arena");
+  const Addresses addresses{
+      loaded.weights.data(), placed.arena.data(), {placed.input.data()}, {placed.output.data()}};
+  placed.launches = must(lower(loaded.plan, program, addresses, loaded.derived,
+                               must(device_facts()).compute_capability));
+  return placed;
+}
+
+TunedTable read_table(const char* path) {
+  TunedTable table;
+  std::ifstream in(path);
+  std::string line;
+  while (std::getline(in, line)) {
+    const size_t tab = line.find('\t');
+    std::istringstream rest(line.substr(tab + 1));
+    TunedChoice choice;
+    rest >> choice.kernel >> choice.splits >> choice.cluster >> choice.microseconds;
+    table[line.substr(0, tab)] = choice;
+  }
+  return table;
+}
+void write_table(const char* path, const TunedTable& table) {
+  std::ofstream out(path);
+  for (const auto& [key, choice] : table)
+    out << key << '\t' << choice.kernel << ' ' << choice.splits << ' ' << choice.cluster << ' '
+        << choice.microseconds << '\n';
+}
+
+// ‖y - reference‖ / ‖reference‖; NaN counts as infinite.
+double difference(const ConvProblem& p, const std::vector<float>& reference) {
+  std::vector<__half> y(static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel));
+  must(cudaMemcpy(y.data(), p.y, y.size() * 2, cudaMemcpyDeviceToHost), "y");
+  double off = 0, norm = 0;
+  for (int m = 0; m < p.m; ++m)
+    for (int n = 0; n < p.n; ++n) {
+      const double want =
+          reference[static_cast<size_t>(m) * static_cast<size_t>(p.n) + static_cast<size_t>(n)];
+      const double got = __half2float(
+          y[static_cast<size_t>(m) * static_cast<size_t>(p.y_pixel) + static_cast<size_t>(n)]);
+      off += (want - got) * (want - got);
+      norm += want * want;
+    }
+  const double ratio = std::sqrt(off / std::max(norm, 1e-30));
+  return ratio == ratio ? ratio : 1e30;
+}
+
+int check(int64_t batch) {
+  const DeviceFacts device = must(device_facts());
+  auto loaded = load({batch});
+  Placed placed = place(*loaded, loaded->plan.programs[0]);
+  cudaStream_t stream;
+  must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
+  std::map<std::string, int> seen;
+  int checked = 0, bad = 0;
+  double worst = 0;
+  for (Launch& launch : placed.launches) {
+    if (!launch.tunable) {
+      const Workspace none = must(Workspace::make(0, 0));
+      must(run(launch, none, {stream, false}), launch.kernel.c_str());
+      must(cudaStreamSynchronize(stream), launch.kernel.c_str());
+      continue;
+    }
+    const ConvProblem& p = launch.conv;
+    DeviceMemory wanted = must(
+        DeviceMemory::make(static_cast<size_t>(p.m) * static_cast<size_t>(p.n) * 4, "reference"));
+    must(bench::reference_conv(p, reinterpret_cast<float*>(wanted.data()), stream), "reference");
+    must(cudaStreamSynchronize(stream), "reference");
+    std::vector<float> reference(static_cast<size_t>(p.m) * static_cast<size_t>(p.n));
+    must(cudaMemcpy(reference.data(), wanted.data(), reference.size() * 4, cudaMemcpyDeviceToHost),
+         "reference");
+    std::vector<ConvChoice> choices = candidates(p, device);
+    const bool known = seen[shape_key(p)]++ > 0;
+    if (known) choices = {likely_choice(p, device)};
+    for (const ConvChoice& choice : choices) {
+      launch.choice = choice;
+      const Workspace workspace = must(Workspace::make(std::span(&launch, 1)));
+      must(cudaMemset(p.y, 0xff, static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel) * 2),
+           "poison");
+      const cudaError_t error = run(launch, workspace, {stream, device.compute_capability >= 90});
+      if (error != cudaSuccess) {
+        std::printf("skipped %s %d %d: %s\n", std::string(choice.kernel->name).c_str(),
+                    choice.splits, choice.cluster, cudaGetErrorName(error));
+        (void)cudaGetLastError();
+        continue;
+      }
+      must(cudaStreamSynchronize(stream), std::string(choice.kernel->name).c_str());
+      const double off = difference(p, reference);
+      worst = std::max(worst, off);
+      ++checked;
+      if (off > 1e-3) {
+        ++bad;
+        std::printf("WRONG %s splits %d cluster %d on %s: %g\n",
+                    std::string(choice.kernel->name).c_str(), choice.splits, choice.cluster,
+                    shape_key(p).c_str(), off);
+      }
+    }
+  }
+  std::printf("check: batch %d, %d runs of kernels, worst relative error %.2g, %d wrong\n",
+              static_cast<int>(batch), checked, worst, bad);
+  return bad != 0;
+}
+
+int time_programs(const std::vector<int64_t>& batches, const char* path) {
+  const DeviceFacts device = must(device_facts());
+  std::printf("%s, %s, %d multiprocessors, driver %s\n", device.name.c_str(), device.arch.c_str(),
+              device.multiprocessors, device.driver.c_str());
+  auto loaded = load(batches);
+  TunedTable table = path != nullptr ? read_table(path) : TunedTable();
+  for (const plan::Program& program : loaded->plan.programs) {
+    Placed placed = place(*loaded, program);
+    const TuneReport report = must(tune(placed.launches, device, table, {}));
+    const double us = must(time_launches(placed.launches, device, 100));
+    const double stream_us = must(time_launches(placed.launches, device, 20, 10));
+    double flops = 0, bytes = 0;
+    for (const Launch& launch : placed.launches) flops += launch.flops, bytes += launch.bytes;
+    std::printf(
+        "batch %3d: %8.1f us alone, %8.1f us in a row: %7.0f img/s, %5.0f TFLOP/s; sum of layers "
+        "%.1f, in place %.1f -> %.1f; tuned %d in %.1f s (%zu launches, %.2f GFLOP, %.1f MB)\n",
+        static_cast<int>(program.batch), us, stream_us,
+        static_cast<double>(program.batch) / stream_us * 1e6, flops / stream_us * 1e-6,
+        report.alone_us, report.before_us, report.after_us, report.timed, report.seconds,
+        placed.launches.size(), flops * 1e-9, bytes * 1e-6);
+    std::fflush(stdout);
+    if (path != nullptr) write_table(path, table);
+  }
+  return 0;
+}
+
+int layers(int64_t batch, const char* path) {
+  const DeviceFacts device = must(device_facts());
+  auto loaded = load({batch});
+  TunedTable table = path != nullptr ? read_table(path) : TunedTable();
+  Placed placed = place(*loaded, loaded->plan.programs[0]);
+  (void)must(tune(placed.launches, device, table, {}));
+  double sum = 0;
+  for (const Launch& launch : placed.launches) {
+    const double us = must(time_launches(std::span(&launch, 1), device, 5, 20));
+    sum += us;
+    std::printf("%-8s %-22s %2d%c %7.2f us %6.1f TFLOP/s %6.0f GB/s  %s\n",
+                loaded->plan.programs[0].steps[static_cast<size_t>(launch.step)].name.c_str(),
+                launch.kernel.c_str(), launch.choice.splits, launch.choice.cluster ? 'c' : ' ', us,
+                launch.flops / us * 1e-6, launch.bytes / us * 1e-3,
+                launch.tunable ? shape_key(launch.conv).c_str() : "");
+  }
+  std::printf("sum %.1f us\n", sum);
+  return 0;
+}
+
+int serve(double seconds, double at, const char* path, int streams, int64_t batch) {
+  const DeviceFacts device = must(device_facts());
+  auto loaded = load({batch});
+  TunedTable table = read_table(path);
+  struct Lane {
+    Placed placed;
+    Workspace workspace;
+    Replay replay;
+    cudaStream_t stream;
+    PinnedMemory host_in, host_out;
+  };
+  std::vector<Lane> lanes(static_cast<size_t>(streams));
+  for (Lane& lane : lanes) {
+    lane.placed = place(*loaded, loaded->plan.programs[0]);
+    (void)must(tune(lane.placed.launches, device, table, {.in_place = false}));
+    lane.workspace = must(Workspace::make(lane.placed.launches));
+    must(cudaStreamCreateWithFlags(&lane.stream, cudaStreamNonBlocking), "stream");
+    lane.replay = must(Replay::record(lane.placed.launches, lane.workspace, {lane.stream, true}));
+    lane.host_in = must(PinnedMemory::make(lane.placed.input.bytes(), "input"));
+    lane.host_out = must(PinnedMemory::make(lane.placed.output.bytes(), "output"));
+    std::memset(lane.host_in.data(), 100, lane.host_in.bytes());
+  }
+  const auto once = [&](Lane& lane) {
+    must(cudaMemcpyAsync(lane.placed.input.data(), lane.host_in.data(), lane.host_in.bytes(),
+                         cudaMemcpyHostToDevice, lane.stream),
+         "in");
+    must(lane.replay.start(lane.stream), "replay");
+    must(cudaMemcpyAsync(lane.host_out.data(), lane.placed.output.data(), lane.host_out.bytes(),
+                         cudaMemcpyDeviceToHost, lane.stream),
+         "out");
+  };
+  for (int i = 0; i < 5; ++i)
+    for (Lane& lane : lanes) once(lane);
+  must(cudaDeviceSynchronize(), "warm");
+  const auto clock = [] {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  if (at > 0 && clock() > at) std::fprintf(stderr, "kernel_bench: late by %.2f s\n", clock() - at);
+  while (clock() < at) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  std::vector<double> latencies;
+  const TimePoint begin = now();
+  std::vector<TimePoint> started(lanes.size());
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    started[i] = now();
+    once(lanes[i]);
+  }
+  size_t turn = 0;
+  while (to_seconds(now() - begin) < seconds) {
+    must(cudaStreamSynchronize(lanes[turn].stream), "serve");
+    const TimePoint done = now();
+    latencies.push_back(to_seconds(done - started[turn]) * 1e6);
+    started[turn] = done;
+    once(lanes[turn]);
+    turn = (turn + 1) % lanes.size();
+  }
+  must(cudaDeviceSynchronize(), "end");
+  const double took = to_seconds(now() - begin);
+  std::sort(latencies.begin(), latencies.end());
+  std::printf(
+      "serve: %d multiprocessors, %d streams, batch %d: %.0f img/s, p50 %.1f us, p99 %.1f us\n",
+      device.multiprocessors, streams, static_cast<int>(batch),
+      static_cast<double>(latencies.size()) * static_cast<double>(batch) / took,
+      latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const DeviceFacts device = must(device_facts());
+  must(prepare_conv_kernels(device.compute_capability, device.shared_bytes - 3072), "kernels");
+  if (mode == "check") return check(argc > 2 ? std::atoi(argv[2]) : 1);
+  if (mode == "time" && argc > 2) {
+    std::vector<int64_t> batches;
+    std::istringstream list(argv[2]);
+    for (std::string one; std::getline(list, one, ',');) batches.push_back(std::atoi(one.c_str()));
+    return time_programs(batches, argc > 3 ? argv[3] : nullptr);
+  }
+  if (mode == "layers" && argc > 2) return layers(std::atoi(argv[2]), argc > 3 ? argv[3] : nullptr);
+  if (mode == "serve" && argc > 5)
+    return serve(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
+                 argc > 6 ? std::atoi(argv[6]) : 1);
+  std::fprintf(stderr,
+               "usage: kernel_bench check [BATCH] | time BATCHES [TABLE] | layers BATCH [TABLE] | "
+               "serve SECONDS AT TABLE STREAMS [BATCH]\n");
+  return 2;
+}

@@ -1,0 +1,199 @@
+#include "resnet50.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "plan/half.h"
+
+namespace corolla::bench {
+namespace {
+
+using namespace plan;
+
+// Weights of every layer in the order in which a program asks for them: the same for all batches.
+struct Weights {
+  explicit Weights(uint64_t seed) : random(seed) {}
+  std::mt19937_64 random;
+  std::vector<std::byte> bytes;
+
+  int64_t add(size_t size) {
+    const size_t at = (bytes.size() + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment;
+    bytes.resize(at + size);
+    return static_cast<int64_t>(at);
+  }
+  int64_t halves(int64_t outputs, int64_t taps, int64_t channels, int64_t stored, float spread) {
+    const int64_t at = add(static_cast<size_t>(outputs * taps * stored) * 2);
+    auto* to = reinterpret_cast<uint16_t*>(bytes.data() + at);
+    for (int64_t i = 0; i < outputs * taps; ++i)
+      for (int64_t c = 0; c < channels; ++c)
+        to[i * stored + c] =
+            float_to_fp16((static_cast<float>(random() >> 40) * 0x1p-23f - 1) * spread);
+    return at;
+  }
+  int64_t floats(int64_t count, float spread) {
+    const int64_t at = add(static_cast<size_t>(count) * 4);
+    auto* to = reinterpret_cast<float*>(bytes.data() + at);
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = (static_cast<float>(random() >> 40) * 0x1p-23f - 1) * spread;
+    return at;
+  }
+};
+
+class Builder {
+ public:
+  Builder(int64_t batch, Weights* weights, std::vector<std::pair<int64_t, int64_t>>& places)
+      : weights_(weights), places_(places) {
+    program_.batch = batch;
+  }
+
+  int32_t tensor(PlanTensor t) {
+    t.bytes = *storage_bytes(t.dtype, t.layout, t.shape);
+    program_.tensors.push_back(std::move(t));
+    return static_cast<int32_t>(program_.tensors.size() - 1);
+  }
+  int32_t activation(Shape shape) {
+    return tensor({.layout = shape.size() == 4 ? Layout::kNhwc : Layout::kPlain, .shape = shape});
+  }
+  int32_t step(std::string name, Operation operation, std::vector<int32_t> inputs, int32_t output) {
+    program_.steps.push_back({std::move(name), std::move(operation), std::move(inputs), {output}});
+    return output;
+  }
+  const Shape& shape(int32_t t) const { return program_.tensors[static_cast<size_t>(t)].shape; }
+
+  std::pair<int32_t, int32_t> parameters(int64_t outputs, int64_t kernel, int64_t channels,
+                                         bool nhwc) {
+    const int64_t stored = nhwc ? stored_channels(channels) : channels;
+    if (weights_ != nullptr) {
+      const float spread = std::sqrt(6.f / static_cast<float>(kernel * kernel * channels)) * 0.8f;
+      const int64_t w = weights_->halves(outputs, kernel * kernel, channels, stored, spread);
+      places_.push_back({w, weights_->floats(outputs, 0.1f)});
+    }
+    const auto [w, b] = places_[layer_++];
+    const Shape s = nhwc ? Shape{outputs, kernel, kernel, stored} : Shape{outputs, stored};
+    return {
+        tensor({.shape = s, .place = Place::kWeight, .offset = w}),
+        tensor({.dtype = DType::kFp32, .shape = {outputs}, .place = Place::kWeight, .offset = b})};
+  }
+  int32_t conv(int32_t x, int64_t outputs, int64_t kernel, int64_t stride, bool relu,
+               int32_t residual = -1) {
+    const Shape from = shape(x);
+    const int64_t pad = kernel / 2;
+    const auto [w, b] = parameters(outputs, kernel, from[1], true);
+    Conv conv{.kernel_h = kernel,
+              .kernel_w = kernel,
+              .stride_h = stride,
+              .stride_w = stride,
+              .pad_top = pad,
+              .pad_left = pad,
+              .pad_bottom = pad,
+              .pad_right = pad};
+    conv.epilogue.activation = relu ? Activation::kRelu : Activation::kNone;
+    conv.epilogue.residual = residual >= 0;
+    const int32_t y = activation({from[0], outputs, (from[2] + 2 * pad - kernel) / stride + 1,
+                                  (from[3] + 2 * pad - kernel) / stride + 1});
+    std::vector<int32_t> inputs{x, w, b};
+    if (residual >= 0) inputs.push_back(residual);
+    return step("conv" + std::to_string(layer_), conv, inputs, y);
+  }
+
+  Program finish() {
+    place();
+    return std::move(program_);
+  }
+
+ private:
+  // First fit over lifetimes.
+  void place() {
+    struct Live {
+      int64_t begin, end;
+      int last;
+    };
+    std::vector<Live> live;
+    const auto last_use = [&](int32_t t) {
+      int last = -1;
+      for (size_t s = 0; s < program_.steps.size(); ++s)
+        for (int32_t i : program_.steps[s].inputs)
+          if (i == t) last = static_cast<int>(s);
+      return last;
+    };
+    for (size_t s = 0; s < program_.steps.size(); ++s) {
+      std::erase_if(live, [&](const Live& l) { return l.last < static_cast<int>(s); });
+      PlanTensor& y = program_.tensors[static_cast<size_t>(program_.steps[s].outputs[0])];
+      if (y.place != Place::kArena) continue;
+      std::sort(live.begin(), live.end(),
+                [](const Live& a, const Live& b) { return a.begin < b.begin; });
+      int64_t at = 0;
+      for (const Live& l : live)
+        if (l.begin - at < y.bytes) at = std::max(at, (l.end + 255) / 256 * 256);
+      y.offset = at;
+      live.push_back({at, at + y.bytes, last_use(program_.steps[s].outputs[0])});
+      program_.arena_bytes = std::max(program_.arena_bytes, at + y.bytes);
+    }
+  }
+
+  Program program_;
+  Weights* weights_;
+  std::vector<std::pair<int64_t, int64_t>>& places_;
+  size_t layer_ = 0;
+};
+
+Program program(int64_t batch, int64_t classes, bool pixels, Weights* weights,
+                std::vector<std::pair<int64_t, int64_t>>& places) {
+  Builder b(batch, weights, places);
+  const int32_t input =
+      pixels ? b.tensor(
+                   {.dtype = DType::kUint8, .shape = {batch, 224, 224, 3}, .place = Place::kInput})
+             : b.tensor(
+                   {.dtype = DType::kFp32, .shape = {batch, 3, 224, 224}, .place = Place::kInput});
+  int32_t x = b.step("import", Import{pixels, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}},
+                     {input}, b.activation({batch, 3, 224, 224}));
+  x = b.conv(x, 64, 7, 2, true);
+  x = b.step("maxpool",
+             Pool{.kernel_h = 3,
+                  .kernel_w = 3,
+                  .stride_h = 2,
+                  .stride_w = 2,
+                  .pad_top = 1,
+                  .pad_left = 1,
+                  .pad_bottom = 1,
+                  .pad_right = 1},
+             {x}, b.activation({batch, 64, 56, 56}));
+  const int64_t depth[] = {3, 4, 6, 3};
+  for (int64_t stage = 0; stage < 4; ++stage)
+    for (int64_t block = 0; block < depth[stage]; ++block) {
+      const int64_t width = 64 << stage, stride = stage > 0 && block == 0 ? 2 : 1;
+      int32_t y = b.conv(x, width, 1, 1, true);
+      y = b.conv(y, width, 3, stride, true);
+      const int32_t shortcut = block == 0 ? b.conv(x, width * 4, 1, stride, false) : x;
+      x = b.conv(y, width * 4, 1, 1, true, shortcut);
+    }
+  x = b.step("pool", GlobalAveragePool{}, {x}, b.activation({batch, 2048, 1, 1}));
+  const auto [w, bias] = b.parameters(classes, 1, 2048, false);
+  x = b.step("fc", Gemm{batch, classes, 2048, {}}, {x, w, bias}, b.activation({batch, classes}));
+  x = b.step("softmax", Softmax{}, {x}, b.activation({batch, classes}));
+  b.step("export", Export{}, {x},
+         b.tensor({.dtype = DType::kFp32, .shape = {batch, classes}, .place = Place::kOutput}));
+  return b.finish();
+}
+
+}  // namespace
+
+plan::Plan resnet50(std::vector<int64_t> batches, int64_t classes, bool pixels, uint64_t seed) {
+  auto weights = std::make_shared<Weights>(seed);
+  std::vector<std::pair<int64_t, int64_t>> places;
+  plan::Plan made;
+  made.model = "resnet50";
+  for (const int64_t batch : batches)
+    made.programs.push_back(
+        program(batch, classes, pixels, places.empty() ? weights.get() : nullptr, places));
+  made.inputs = {pixels ? Port{"input", DType::kUint8, {-1, 224, 224, 3}}
+                        : Port{"input", DType::kFp32, {-1, 3, 224, 224}}};
+  made.outputs = {{"output", DType::kFp32, {-1, classes}}};
+  made.weights = weights->bytes;
+  made.owner = weights;
+  return made;
+}
+
+}  // namespace corolla::bench

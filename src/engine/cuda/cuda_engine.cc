@@ -1,0 +1,203 @@
+#include "engine/cuda/cuda_engine.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <mutex>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "engine/cuda/cuda_model.h"
+#include "engine/cuda/device_target.h"
+#include "engine/cuda/green_contexts.h"
+#include "engine/cuda/lane.h"
+#include "engine/cuda/plan_source.h"
+#include "engine/cuda/tuning_cache.h"
+
+namespace corolla::engine {
+namespace {
+
+using namespace cuda;
+
+Result<std::vector<int>> numbers(const std::string& name, const std::string& text, int most) {
+  std::vector<int> all;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    int value = 0;
+    const auto parsed = std::from_chars(at, end, value);
+    if (parsed.ec != std::errc() || value < 1 || value > most ||
+        (parsed.ptr != end && *parsed.ptr != ',' && *parsed.ptr != ';'))
+      return Error{Code::kInvalidArgument, name + " is '" + text +
+                                               "'; it may be numbers from 1 to " +
+                                               std::to_string(most) + " with commas between"};
+    all.push_back(value);
+    at = parsed.ptr == end ? end : parsed.ptr + 1;
+  }
+  if (all.empty()) return Error{Code::kInvalidArgument, name + " is empty"};
+  return all;
+}
+
+struct Settings {
+  int lanes = 2;
+  std::vector<int> green;
+  bool spin = true;
+  bool tune = true;
+  std::vector<int> batches;
+};
+
+bool is_model_option(const std::string& name) { return name == "tune" || name == "batches"; }
+
+Status set(Settings& settings, const std::string& name, const std::string& value) {
+  const auto either = [&](const char* yes, const char* no, bool& to) -> Status {
+    if (value != yes && value != no)
+      return Error{Code::kInvalidArgument,
+                   name + " is '" + value + "'; it may be " + yes + " or " + no};
+    to = value == yes;
+    return ok();
+  };
+  if (name == "wait") return either("spin", "block", settings.spin);
+  if (name == "tune") return either("on", "off", settings.tune);
+  if (name == "lanes") {
+    ASSIGN_OR_RETURN(const auto lanes, numbers(name, value, 16));
+    settings.lanes = lanes.front();
+    return ok();
+  }
+  if (name == "green") {
+    ASSIGN_OR_RETURN(settings.green, numbers(name, value, 1024));
+    return ok();
+  }
+  if (name == "batches") {
+    ASSIGN_OR_RETURN(settings.batches, numbers(name, value, 4096));
+    return ok();
+  }
+  return Error{Code::kInvalidArgument, "the CUDA engine has no option '" + name +
+                                           "'; it has lanes, green, wait, tune and batches"};
+}
+
+class CudaEngine final : public Engine {
+ public:
+  CudaEngine(const EngineSetup& setup, Settings settings, DeviceFacts device)
+      : settings_(std::move(settings)), cache_dir_(setup.cache_dir), device_(std::move(device)) {}
+
+  Status open() {
+    if (settings_.green.empty()) {
+      for (int i = 0; i < settings_.lanes; ++i) {
+        cudaStream_t stream;
+        CUDA_OR_RETURN("cannot make a stream",
+                       cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+        add_lane(stream, device_.multiprocessors);
+      }
+    } else {
+      ASSIGN_OR_RETURN(const auto streams, green_streams(0, settings_.green));
+      for (const GreenStream& green : streams) add_lane(green.stream, green.multiprocessors);
+    }
+    for (Waiter& waiter : waiters_) RETURN_IF_ERROR(waiter.make(settings_.spin));
+    return ok();
+  }
+
+  std::string name() const override { return "cuda " + device_.arch + " driver " + device_.driver; }
+  int depth() const override { return static_cast<int>(places_.size()); }
+
+  Result<std::unique_ptr<Model>> load(const ModelSource& source) override {
+    const TimePoint begin = now();
+    CUDA_OR_RETURN("cannot use the device", cudaSetDevice(0));
+    Settings settings = settings_;
+    for (const auto& [name, value] : source.parameters)
+      if (is_model_option(name)) RETURN_IF_ERROR(set(settings, name, value));
+    const plan::Target target = target_of(device_, !settings_.green.empty());
+    ASSIGN_OR_RETURN(SourcePlan found, plan_of(source, settings.batches, target));
+    const TuningCache cache(cache_dir_, target);
+    std::optional<TuningCache::Lock> lock;
+    TunedTable table = cache.read();
+    const size_t known = table.size();
+    const bool tuned_here = plan::tuning_key(found.plan.target) == plan::tuning_key(target);
+    if (settings.tune && !tuned_here) {
+      lock.emplace(cache);  // others that start with us wait, then find what we timed
+      table = cache.read();
+    }
+    ASSIGN_OR_RETURN(auto model, CudaModel::make(source, std::move(found.plan), places_,
+                                                 {&table, settings.tune, tuned_here}));
+    if (model->timed() > 0)
+      if (const Status kept = cache.add(table); !kept.ok())
+        log::warn("tuning_not_kept", {{"why", kept.error().what}});
+    log::info("cuda_model_loaded", {{"model", source.name},
+                                    {"ms", static_cast<int64_t>(to_seconds(now() - begin) * 1e3)},
+                                    {"kernels_timed", model->timed()},
+                                    {"known_shapes", known},
+                                    {"compiled", found.compiled}});
+    return std::unique_ptr<Model>(std::move(model));
+  }
+
+  void submit(Model& some, std::span<Request> requests, Done done) override {
+    auto& model = static_cast<CudaModel&>(some);
+    const size_t lane = take_lane();
+    auto run = std::make_shared<CudaModel::Run>(model, lane, requests);
+    Status started = ok();
+    const bool here = !model.slow_inputs();
+    if (here) started = run->start();
+    places_[lane].lane->start([this, lane, run, here, started, done = std::move(done)]() mutable {
+      Status status = std::move(started);
+      if (!here) status = run->start();
+      while (status.ok() && !run->done()) {
+        status = run->finish(waiters_[lane]);
+        if (status.ok() && !run->done()) status = run->start();
+      }
+      const Timing timing = run->timing;
+      run.reset();
+      give_lane(lane);
+      done(std::move(status), timing);
+    });
+  }
+
+ private:
+  void add_lane(cudaStream_t stream, int multiprocessors) {
+    lanes_.push_back(std::make_unique<Lane>(static_cast<int>(lanes_.size()), 0, stream));
+    DeviceFacts share = device_;
+    share.multiprocessors = multiprocessors;
+    free_.push_back(places_.size());
+    places_.push_back({lanes_.back().get(), share});
+    waiters_ = std::vector<Waiter>(places_.size());
+  }
+  // The lane with the most multiprocessors: at a low load the fastest does the work.
+  size_t take_lane() {
+    const std::lock_guard lock(mutex_);
+    CHECK(!free_.empty());
+    const auto best = std::max_element(free_.begin(), free_.end(), [&](size_t a, size_t b) {
+      return places_[a].device.multiprocessors < places_[b].device.multiprocessors;
+    });
+    const size_t lane = *best;
+    free_.erase(best);
+    return lane;
+  }
+  void give_lane(size_t lane) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(lane);
+  }
+
+  const Settings settings_;
+  const std::string cache_dir_;
+  const DeviceFacts device_;
+  std::vector<Waiter> waiters_;  // one a lane; used by its thread alone
+  std::vector<CudaModel::Place> places_;
+  std::mutex mutex_;
+  std::vector<size_t> free_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // last: their threads end first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> make_cuda_engine(const EngineSetup& setup) {
+  Settings settings;
+  for (const auto& [name, value] : setup.options) RETURN_IF_ERROR(set(settings, name, value));
+  ::setenv("CUDA_MODULE_LOADING", "LAZY", 0);
+  ASSIGN_OR_RETURN(const DeviceFacts device, device_facts());
+  CUDA_OR_RETURN(
+      "cannot prepare kernels",
+      prepare_conv_kernels(device.compute_capability, device.shared_bytes - kStaticSharedBytes));
+  auto engine = std::make_unique<CudaEngine>(setup, std::move(settings), device);
+  RETURN_IF_ERROR(engine->open());
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+}  // namespace corolla::engine

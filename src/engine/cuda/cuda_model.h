@@ -1,0 +1,102 @@
+// A plan on the device, ready to replay, and how a batch runs on it. Private to this room.
+//
+// Weights are there once; each lane has an arena, staging memory and one graph a batch size of its
+// own, so that lanes run at the same time. Requests go through pinned memory of the lane: a copy of
+// 150 KB costs 15 us, and the memory that requests lie in may be unmapped by others at any time.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/cuda/lane.h"
+#include "engine/cuda/lowering.h"
+#include "engine/cuda/replay.h"
+#include "engine/cuda/tuner.h"
+#include "engine/engine.h"
+#include "engine/image/picture_rows.h"
+#include "plan/plan.h"
+
+namespace corolla::engine::cuda {
+
+class CudaModel final : public Model {
+ public:
+  struct Place {  // where one lane's kernels run
+    Lane* lane;
+    DeviceFacts device;  // with the lane's share of multiprocessors
+  };
+  // Choices come from the plan's steps (if it was tuned for such a device), then from `table`; what
+  // neither has is timed where `may_tune`, else guessed. What was timed is added to `table`.
+  struct Choices {
+    TunedTable* table = nullptr;
+    bool may_tune = true;
+    bool trust_plan = true;
+  };
+  static Result<std::unique_ptr<CudaModel>> make(const ModelSource& source, plan::Plan plan,
+                                                 const std::vector<Place>& places, Choices choices);
+
+  const std::vector<TensorSpec>& inputs() const override { return inputs_; }
+  const std::vector<TensorSpec>& outputs() const override { return outputs_; }
+  bool from_cache() const override { return timed_ == 0; }
+  int timed() const { return timed_; }
+
+  // Pictures are files: reading them takes milliseconds, better spent on the lane's thread.
+  bool slow_inputs() const;
+
+  // First half: inputs into pinned memory and all work onto the lane's stream, for as many rows as
+  // the largest program holds. Second half: waits, and writes replies. Until done() is true both go
+  // on alternately. An Error means that the engine is broken.
+  class Run {
+   public:
+    Run(CudaModel& model, size_t lane, std::span<Request> requests);
+    Status start();
+    Status finish(Waiter& waiter);
+    bool done() const { return at_ == rows_.size(); }
+    Timing timing;
+
+   private:
+    struct Row {
+      size_t request, row;
+    };
+    CudaModel& model_;
+    const size_t lane_;
+    std::span<Request> requests_;
+    bool read_ = false;
+    std::vector<Row> rows_;
+    size_t at_ = 0, under_way_ = 0;
+    std::vector<const std::byte*> sources_;  // [request][input]
+    std::vector<std::vector<std::byte>> made_;
+    std::vector<std::span<std::byte>> rooms_;  // [request][output]
+  };
+
+ private:
+  struct OnLane {
+    Lane* lane = nullptr;
+    DeviceMemory arena;
+    std::vector<DeviceMemory> inputs, outputs;
+    std::vector<PinnedMemory> host_inputs, host_outputs;
+    Workspace workspace;
+    std::vector<Replay> replays;  // as plan_.programs
+  };
+  CudaModel() = default;
+  Status learn_ports(const ModelSource& source);
+  Status learn_picture(const ImageInput& image);
+  Result<OnLane> make_lane(const Place& place, Choices choices);
+  Status warm();
+
+  plan::Plan plan_;
+  std::vector<TensorSpec> inputs_, outputs_;
+  std::vector<size_t> input_row_bytes_, output_row_bytes_;
+  struct Picturing {
+    ImageInput::Form form;
+    PictureSize size;
+  };
+  std::vector<std::optional<Picturing>> pictures_;
+  DeviceMemory weights_;
+  DerivedWeights derived_;
+  std::vector<OnLane> lanes_;
+  int timed_ = 0;
+};
+
+}  // namespace corolla::engine::cuda

@@ -1,0 +1,188 @@
+#include "engine/cuda/emulation/emulated_conv.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+namespace corolla::engine::cuda {
+namespace {
+
+struct Shape {
+  int images, height, width, channels, outputs, kernel, stride, pad, dilation = 1;
+  bool residual = false;
+};
+
+int extent(int size, const Shape& s) {
+  return (size + 2 * s.pad - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
+}
+
+struct Case {
+  std::vector<float> x, w, bias, residual, wanted;
+  ConvProblem problem;
+};
+
+// Small whole numbers: every order of fp32 sums gives the same bits.
+Case make(const Shape& s, uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto numbers = [&](int count) {
+    std::vector<float> made(static_cast<size_t>(count));
+    for (float& v : made) v = static_cast<float>(static_cast<int>(random() % 7) - 3);
+    return made;
+  };
+  Case c;
+  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = (s.outputs + 7) / 8 * 8;
+  c.x = numbers(s.images * s.height * s.width * s.channels);
+  c.w = numbers(stored * s.kernel * s.kernel * s.channels);
+  c.bias = numbers(stored);
+  c.residual = numbers(s.images * oh * ow * stored);
+  ConvProblem& p = c.problem;
+  p.x = c.x.data();
+  p.w = c.w.data();
+  p.bias = c.bias.data();
+  p.residual = s.residual ? c.residual.data() : nullptr;
+  p.m = s.images * oh * ow;
+  p.n = p.y_pixel = p.residual_pixel = stored;
+  p.n_real = s.outputs;
+  p.k = s.kernel * s.kernel * s.channels;
+  p.height = s.height;
+  p.width = s.width;
+  p.channels = p.x_pixel = s.channels;
+  p.x_row = s.width * s.channels;
+  p.x_image = s.height * p.x_row;
+  p.out_hw = oh * ow;
+  p.out_w = ow;
+  p.kernel_w = s.kernel;
+  p.stride_h = p.stride_w = s.stride;
+  p.pad_h = p.pad_w = s.pad;
+  p.dilation_h = p.dilation_w = s.dilation;
+  p.act = Act::kRelu;
+  c.wanted.assign(static_cast<size_t>(p.m * stored), 0);
+  for (int n = 0; n < s.images; ++n)
+    for (int h = 0; h < oh; ++h)
+      for (int v = 0; v < ow; ++v)
+        for (int o = 0; o < s.outputs; ++o) {
+          const int m = (n * oh + h) * ow + v;
+          float sum = 0;
+          for (int r = 0; r < s.kernel; ++r)
+            for (int q = 0; q < s.kernel; ++q) {
+              const int ih = h * s.stride - s.pad + r * s.dilation,
+                        iw = v * s.stride - s.pad + q * s.dilation;
+              if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
+              for (int k = 0; k < s.channels; ++k)
+                sum +=
+                    c.x[static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels +
+                                            k)] *
+                    c.w[static_cast<size_t>(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
+            }
+          sum += c.bias[static_cast<size_t>(o)];
+          const auto at = static_cast<size_t>(m * stored + o);
+          if (s.residual) sum += c.residual[at];
+          c.wanted[at] = std::max(sum, 0.f);
+        }
+  return c;
+}
+
+const EmulatedTile kTiles[] = {
+    {16, 64, 1, 4, 6, false}, {32, 32, 2, 2, 8, false}, {64, 64, 2, 2, 5, false},
+    {64, 32, 4, 1, 8, true},  {128, 64, 8, 1, 4, true}, {256, 64, 8, 1, 5, true},
+};
+
+TEST(EmulatedConv, EveryTileEqualsTheNaiveLoopBitForBit) {
+  const Shape shapes[] = {
+      {1, 7, 5, 8, 16, 3, 1, 1},            // channels far below a step of K
+      {2, 6, 6, 64, 24, 1, 1, 0, 1, true},  // pointwise, residual
+      {1, 9, 9, 24, 40, 3, 2, 1},           // stride; taps cross steps of K
+      {1, 8, 10, 72, 13, 3, 1, 2, 2},       // dilation; channels that pad
+      {3, 5, 5, 16, 8, 5, 1, 2},            // a large window, border everywhere
+      {1, 4, 4, 128, 70, 1, 2, 0},          // 1 x 1 with stride is not pointwise
+  };
+  uint32_t seed = 1;
+  for (const Shape& shape : shapes)
+    for (const EmulatedTile& tile : kTiles) {
+      Case c = make(shape, ++seed);
+      std::vector<float> y(c.wanted.size(), -1);
+      ASSERT_TRUE(emulate_conv(c.problem, tile, 1, y)) << "seed " << seed;
+      EXPECT_EQ(y, c.wanted) << "seed " << seed << " tile " << tile.m << "x" << tile.n;
+    }
+}
+
+TEST(EmulatedConv, SplitsOfKChangeNothing) {
+  const Shape shape{1, 6, 7, 40, 24, 3, 1, 1, 1, true};  // six steps of K
+  for (const int splits : {2, 3, 5, 6}) {
+    Case c = make(shape, 77);
+    std::vector<float> y(c.wanted.size(), -1);
+    ASSERT_TRUE(emulate_conv(c.problem, kTiles[3], splits, y));
+    EXPECT_EQ(y, c.wanted) << splits;
+  }
+}
+
+TEST(Splits, CoverEveryStepOnce) {
+  for (int steps = 1; steps < 90; ++steps)
+    for (int splits = 1; splits <= std::min(steps, 16); ++splits) {
+      int at = 0;
+      for (int z = 0; z < splits; ++z) {
+        const Steps part = split_steps(steps, splits, z);
+        EXPECT_EQ(part.begin, at);
+        EXPECT_GT(part.end, part.begin) << steps << "/" << splits;
+        at = part.end;
+      }
+      EXPECT_EQ(at, steps);
+    }
+}
+
+TEST(Swizzle, PermutesEachRowsChunksAndMeetsInNoBank) {
+  for (int row = 0; row < 64; ++row) {
+    std::set<int> places;
+    for (int chunk = 0; chunk < 8; ++chunk) places.insert(tile_byte(row, chunk));
+    EXPECT_EQ(places.size(), 8u);
+    EXPECT_EQ(*places.begin(), row * 128);
+    EXPECT_EQ(*places.rbegin(), row * 128 + 112);
+  }
+  // ldmatrix reads one chunk of eight rows at once: all 32 banks, each once.
+  for (int chunk = 0; chunk < 8; ++chunk) {
+    std::set<int> banks;
+    for (int row = 8; row < 16; ++row) banks.insert(tile_byte(row, chunk) / 16 % 8);
+    EXPECT_EQ(banks.size(), 8u);
+  }
+}
+
+TEST(Swizzle, ResultTilesHoldEveryChunkOnce) {
+  std::set<int> narrow, wide;
+  for (int row = 0; row < 64; ++row) {
+    for (int chunk = 0; chunk < 4; ++chunk) narrow.insert(result_byte<32>(row, chunk));
+    for (int chunk = 0; chunk < 16; ++chunk) wide.insert(result_byte<128>(row, chunk));
+  }
+  EXPECT_EQ(narrow.size(), 64u * 4);
+  EXPECT_EQ(*narrow.rbegin(), 64 * 64 - 16);
+  EXPECT_EQ(wide.size(), 64u * 16);
+  EXPECT_EQ(*wide.rbegin(), 64 * 256 - 16);
+}
+
+TEST(Divider, DividesAsTheLanguageDoes) {
+  for (const int by :
+       {1, 2, 3, 5, 7, 8, 49, 56, 112, 196, 784, 3136, 12544, 65535, 1 << 20, 2147483647}) {
+    const Divider divider(by);
+    for (const int64_t around :
+         {int64_t{0}, int64_t{by}, int64_t{7} * by, int64_t{1000} * by, int64_t{2147483646}})
+      for (int64_t a = around - 2; a <= around + 2; ++a)
+        if (a >= 0 && a < 2147483648) {
+          EXPECT_EQ(divide(static_cast<int>(a), divider), a / by) << a << "/" << by;
+        }
+  }
+}
+
+TEST(Fragments, EveryLaneHoldsItsOwnPlaces) {
+  std::set<std::pair<int, int>> places;
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < 16; ++i) {
+      const Place place = fragment_place(lane, i);
+      places.insert({place.row, place.column});
+      EXPECT_LT(place.row, 16);
+      EXPECT_LT(place.column, 32);
+    }
+  EXPECT_EQ(places.size(), 32u * 16);
+}
+
+}  // namespace
+}  // namespace corolla::engine::cuda

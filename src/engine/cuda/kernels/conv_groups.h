@@ -1,0 +1,11 @@
+// The parts of the table, one a translation unit: nvcc is slow.
+#pragma once
+#include "engine/cuda/kernels/conv_kernels.h"
+
+namespace corolla::engine::cuda {
+
+std::span<const ConvKernel> conv_group_mma();
+std::span<const ConvKernel> conv_group_wgmma();
+std::span<const ConvKernel> conv_group_wgmma_big();
+
+}  // namespace corolla::engine::cuda

@@ -1,0 +1,459 @@
+// The implicit GEMM of conv_problem.h on tensor cores. See docs/kernels.md.
+//
+// A block computes a tile of kM pixels x kN channels for one part (split) of K. Steps of 64 of K go
+// through kStages tiles in shared memory: [kM][64] of x and [kN][64] of w, rows of 128 bytes,
+// swizzled (tile_byte). Every thread copies its chunks with cp.async, so there are no special warps.
+//
+// Two ways to multiply the same tiles:
+//   mma:   kWarpsM x kWarpsN warps, ldmatrix + mma.sync.m16n8k16            (sm_80 and later)
+//   wgmma: kWarpsM / 4 warpgroups, each kM / (kWarpsM / 4) rows x all kN    (sm_90a)
+//
+// Splits of a tile meet in one of two ways, both summing in the order of the splits, so that results
+// do not change from run to run: through distributed shared memory when they are one cluster, each
+// block finishing a part of the rows; else through memory, the block that arrives last finishing
+// all. Sums, bias, residual and ReLU are fp32, then rounded to fp16 once; other activations may act on
+// what was rounded.
+#pragma once
+#include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/conv_kernels.h"
+#include "engine/cuda/kernels/conv_problem.h"
+#include "engine/cuda/kernels/ptx.cuh"
+
+namespace corolla::engine::cuda {
+
+template <int kM_, int kN_, int kWarpsM_, int kWarpsN_, int kStages_, int kBlocks_, bool kWgmma_>
+struct ConvTile {
+  static constexpr int kM = kM_, kN = kN_, kWarpsM = kWarpsM_, kWarpsN = kWarpsN_, kStages = kStages_;
+  static constexpr int kBlocks = kBlocks_;  // a multiprocessor, at least
+  static constexpr bool kWgmma = kWgmma_;
+  static constexpr int kThreads = kWarpsM * kWarpsN * 32;
+  static constexpr int kRowsAtOnce = kThreads / 8;
+  static constexpr int kChunksM = kM / kRowsAtOnce, kChunksN = kN / kRowsAtOnce;  // a thread, a step
+  static constexpr int kStageBytes = (kM + kN) * 128;
+  // A warp's piece: rows of 16 x columns of 8.
+  static constexpr int kRowBlocks = kWgmma ? kM / (16 * kWarpsM) : kM / kWarpsM / 16;
+  static constexpr int kColumnBlocks = kN / kWarpsN / 8;
+  static constexpr int kSumPitch = kN + 8;  // floats; no bank conflicts for pairs
+  // Stages in flight: wgmma reads a stage while the next step begins, so one less may be refilled.
+  static constexpr int kAhead = kWgmma ? kStages - 2 : kStages - 1;
+  // The finished tile, and the residual before it, lie where a stage lay that is free by then.
+  static constexpr int kRowChunks = kN / 8;
+  static constexpr int kTileBytes = kM * kN * 2;
+  static constexpr bool kTileInStage = kTileBytes <= kStageBytes;
+  static constexpr int kAlignment = kWgmma ? 1024 : 128;
+  static_assert(kM % kRowsAtOnce == 0 && kN % kRowsAtOnce == 0);
+  static_assert(kWgmma ? kWarpsM % 4 == 0 && kWarpsN == 1 : kColumnBlocks % 2 == 0);
+};
+
+template <class Tile>
+__device__ __forceinline__ int warp_row(int warp_m, int i) {
+  return warp_row(Tile::kWgmma, Tile::kRowBlocks, warp_m, i);
+}
+
+template <class Tile>
+struct ConvCopies {  // one thread's part of filling a stage
+  PixelRow rows[Tile::kChunksM];
+  KWalk x_at, w_at;
+  int first_row, chunk, n0;
+
+  __device__ __forceinline__ void begin(const ConvProblem& p, int m0, int n0_, int step) {
+    first_row = threadIdx.x / 8;
+    chunk = threadIdx.x % 8;
+    n0 = n0_;
+#pragma unroll
+    for (int i = 0; i < Tile::kChunksM; ++i)
+      rows[i] = pixel_row(p, m0 + first_row + i * Tile::kRowsAtOnce);
+    x_at = w_at = k_walk(p, step * kBlockK + chunk * kChunk);
+  }
+  __device__ __forceinline__ void x(const ConvProblem& p, uint32_t stage) {
+    const __half* base = static_cast<const __half*>(p.x);
+    const uint32_t to = stage + tile_byte(first_row, chunk);
+#pragma unroll
+    for (int i = 0; i < Tile::kChunksM; ++i) {
+      const Source from = x_source(p, rows[i], x_at);
+      ptx::copy16_near(to + i * Tile::kRowsAtOnce * 128, base + (from.inside ? from.offset : 0), from.inside);
+    }
+    k_next(p, x_at);
+  }
+  __device__ __forceinline__ void w(const ConvProblem& p, uint32_t stage) {
+    const __half* base = static_cast<const __half*>(p.w);
+    const uint32_t to = stage + Tile::kM * 128 + tile_byte(first_row, chunk);
+#pragma unroll
+    for (int i = 0; i < Tile::kChunksN; ++i) {
+      const Source from = w_source(p, n0 + first_row + i * Tile::kRowsAtOnce, w_at);
+      ptx::copy16(to + i * Tile::kRowsAtOnce * 128, base + (from.inside ? from.offset : 0), from.inside);
+    }
+    w_at.k += kBlockK;
+  }
+};
+
+template <class Tile>
+using Sums = float[Tile::kRowBlocks][Tile::kColumnBlocks][4];
+
+template <class Tile>
+__device__ __forceinline__ void mma_stage(Sums<Tile>& sums, uint32_t stage, int warp_m, int warp_n, int lane) {
+  const uint32_t w_tile = stage + Tile::kM * 128;
+#pragma unroll
+  for (int kk = 0; kk < kBlockK / 16; ++kk) {
+    uint32_t a[Tile::kRowBlocks][4];
+#pragma unroll
+    for (int i = 0; i < Tile::kRowBlocks; ++i)
+      ptx::load_matrix4(a[i], stage + tile_byte(warp_row<Tile>(warp_m, i) + lane % 16, kk * 2 + lane / 16));
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; j += 2) {
+      uint32_t b[4];
+      const int row = (warp_n * Tile::kColumnBlocks + j) * 8 + lane % 8 + lane / 16 * 8;
+      ptx::load_matrix4(b, w_tile + tile_byte(row, kk * 2 + lane / 8 % 2));
+#pragma unroll
+      for (int i = 0; i < Tile::kRowBlocks; ++i) {
+        ptx::mma16816(sums[i][j], a[i], b[0], b[1]);
+        ptx::mma16816(sums[i][j + 1], a[i], b[2], b[3]);
+      }
+    }
+  }
+}
+
+template <class Tile>
+__device__ __forceinline__ void wgmma_stage(Sums<Tile>& sums, uint32_t stage, int warp_m) {
+  const uint64_t b = ptx::wgmma_tile(stage + Tile::kM * 128);
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i) {
+    const uint64_t a = ptx::wgmma_tile(stage + (warp_m / 4 * Tile::kRowBlocks + i) * 64 * 128);
+    auto& flat = *reinterpret_cast<float(*)[Tile::kColumnBlocks * 4]>(&sums[i]);
+#pragma unroll
+    for (int kk = 0; kk < kBlockK / 16; ++kk) ptx::Wgmma<Tile::kN>::run(flat, a + kk * 2, b + kk * 2);
+  }
+}
+
+// This thread's chunks of the finished tile: always the same columns.
+template <class Tile>
+struct ResultChunks {
+  static constexpr int kRows = Tile::kThreads / Tile::kRowChunks;  // at once
+  static constexpr int kCount = Tile::kM / kRows;
+  static_assert(Tile::kThreads % Tile::kRowChunks == 0 && Tile::kM % kRows == 0);
+  int row, chunk;
+  __device__ __forceinline__ ResultChunks()
+      : row(threadIdx.x / Tile::kRowChunks), chunk(threadIdx.x % Tile::kRowChunks) {}
+};
+
+template <class Tile>
+__device__ __forceinline__ void copy_residual(const ConvProblem& p, uint32_t to, int m0, int n0) {
+  const ResultChunks<Tile> mine;
+  const __half* base = static_cast<const __half*>(p.residual);
+  const int n = n0 + mine.chunk * 8;
+#pragma unroll
+  for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
+    const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
+    const bool inside = m < p.m && n < p.n;
+    ptx::copy16(to + result_byte<Tile::kN>(row, mine.chunk),
+                base + (inside ? static_cast<int64_t>(m) * p.residual_pixel + n : 0), inside);
+  }
+}
+
+__device__ __forceinline__ void add_halves(float (&v)[8], const uint4& packed) {
+  const __half2* pairs = reinterpret_cast<const __half2*>(&packed);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 pair = __half22float2(pairs[i]);
+    v[2 * i] += pair.x;
+    v[2 * i + 1] += pair.y;
+  }
+}
+__device__ __forceinline__ uint4 pack_halves(const float (&v)[8]) {
+  uint4 packed;
+  __half2* pairs = reinterpret_cast<__half2*>(&packed);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) pairs[i] = __floats2half2_rn(v[2 * i], v[2 * i + 1]);
+  return packed;
+}
+__device__ __forceinline__ void activate(const ConvProblem& p, float (&v)[8], int n) {
+  if (p.act == Act::kRelu) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) v[i] = fmaxf(v[i], 0.f);
+  } else if (p.act != Act::kNone) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) v[i] = activated(v[i], p.act, p.act_a, p.act_b);
+  }
+  if (n + 8 > p.n_real) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      if (n + i >= p.n_real) v[i] = 0.f;
+  }
+}
+__device__ __forceinline__ void store_chunk(const ConvProblem& p, const uint4& packed, int m, int n, bool vectors) {
+  __half* y = static_cast<__half*>(p.y) + static_cast<int64_t>(m) * p.y_pixel + n;
+  if (vectors) {
+    *reinterpret_cast<uint4*>(y) = packed;
+  } else {
+    const __half* each = reinterpret_cast<const __half*>(&packed);
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      if (n + i < p.n) y[i] = each[i];
+  }
+}
+__device__ __forceinline__ void load_residual(const ConvProblem& p, uint4& packed, int m, int n, bool vectors) {
+  const __half* r = static_cast<const __half*>(p.residual) + static_cast<int64_t>(m) * p.residual_pixel + n;
+  if (vectors) {
+    packed = *reinterpret_cast<const uint4*>(r);
+  } else {
+    __half* each = reinterpret_cast<__half*>(&packed);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) each[i] = n + i < p.n ? r[i] : __half(0.f);
+  }
+}
+
+// Splits through memory: adds up what all blocks of the tile have, in the block that arrives last.
+// False for the others: they are done.
+template <class Tile>
+__device__ __forceinline__ bool meet_in_memory(const ConvProblem& p, Sums<Tile>& sums, int split) {
+  constexpr int kElements = Tile::kRowBlocks * Tile::kColumnBlocks;  // of 4 floats
+  float4* all = reinterpret_cast<float4*>(p.partial) +
+                static_cast<int64_t>(blockIdx.x) * p.splits * kElements * Tile::kThreads + threadIdx.x;
+  float4* mine = all + static_cast<int64_t>(split) * kElements * Tile::kThreads;
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+      __stcg(mine + (i * Tile::kColumnBlocks + j) * Tile::kThreads,
+             make_float4(sums[i][j][0], sums[i][j][1], sums[i][j][2], sums[i][j][3]));
+  __threadfence();
+  __syncthreads();
+  __shared__ int arrived;
+  if (threadIdx.x == 0) arrived = atomicAdd(p.arrivals + blockIdx.x, 1);
+  __syncthreads();
+  if (arrived != p.splits - 1) return false;
+  if (threadIdx.x == 0) p.arrivals[blockIdx.x] = 0;
+  __threadfence();
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0.f;
+#pragma unroll 1
+  for (int z = 0; z < p.splits; ++z) {
+    const float4* theirs = all + static_cast<int64_t>(z) * kElements * Tile::kThreads;
+#pragma unroll
+    for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+      for (int j = 0; j < Tile::kColumnBlocks; ++j) {
+        const float4 v = __ldcg(theirs + (i * Tile::kColumnBlocks + j) * Tile::kThreads);
+        sums[i][j][0] += v.x;
+        sums[i][j][1] += v.y;
+        sums[i][j][2] += v.z;
+        sums[i][j][3] += v.w;
+      }
+  }
+  return true;
+}
+
+// Splits in a cluster: each block finishes some rows of the tile; everybody sends it their fp32 sums
+// of these rows, into shared memory that nothing else uses: [splits][kM / splits rounded up][kN + 8].
+template <class Tile>
+__device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums<Tile>& sums, const float* received,
+                                                const float* bias, int m0, int n0, int split, bool vectors) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int part_rows = (Tile::kM + p.splits - 1) / p.splits;
+  ptx::cluster_wait();  // all blocks run: their memory may be written
+  const uint32_t mine = ptx::shared_address(received) + split * part_rows * Tile::kSumPitch * 4;
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = warp_row<Tile>(warp / Tile::kWarpsN, i) + fragment_place(lane, half * 2).row;
+      const int owner = row / part_rows;
+      const uint32_t to = mine + ((row - owner * part_rows) * Tile::kSumPitch + warp % Tile::kWarpsN * Tile::kColumnBlocks * 8 +
+                                  fragment_place(lane, 0).column) * 4;
+#pragma unroll
+      for (int j = 0; j < Tile::kColumnBlocks; ++j)
+        ptx::cluster_store2(to + j * 32, owner, sums[i][j][half * 2], sums[i][j][half * 2 + 1]);
+    }
+  ptx::cluster_arrive();
+  const int rows = min(part_rows, Tile::kM - split * part_rows);
+  const int last = rows * Tile::kRowChunks;
+  // The first chunk's residual comes while the others arrive.
+  int i = threadIdx.x;
+  uint4 early = {};
+  const int early_m = m0 + split * part_rows + i / Tile::kRowChunks, early_n = n0 + i % Tile::kRowChunks * 8;
+  if (p.residual != nullptr && i < last && early_m < p.m && early_n < p.n)
+    load_residual(p, early, early_m, early_n, vectors);
+  ptx::cluster_wait();
+  for (bool first = true; i < last; i += Tile::kThreads, first = false) {
+    const int row = i / Tile::kRowChunks, m = m0 + split * part_rows + row, column = i % Tile::kRowChunks * 8, n = n0 + column;
+    if (m >= p.m || n >= p.n) continue;
+    float v[8];
+#pragma unroll
+    for (int e = 0; e < 8; ++e) v[e] = bias[column + e];
+    const float* part = received + row * Tile::kSumPitch + column;
+#pragma unroll 4
+    for (int z = 0; z < p.splits; ++z, part += part_rows * Tile::kSumPitch) {
+      const float4 low = reinterpret_cast<const float4*>(part)[0], high = reinterpret_cast<const float4*>(part)[1];
+      v[0] += low.x;
+      v[1] += low.y;
+      v[2] += low.z;
+      v[3] += low.w;
+      v[4] += high.x;
+      v[5] += high.y;
+      v[6] += high.z;
+      v[7] += high.w;
+    }
+    if (p.residual != nullptr) {
+      if (!first) load_residual(p, early, m, n, vectors);
+      add_halves(v, early);
+    }
+    activate(p, v, n);
+    store_chunk(p, pack_halves(v), m, n, vectors);
+  }
+}
+
+template <class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(const __grid_constant__ ConvProblem p) {
+  extern __shared__ __align__(1024) unsigned char dynamic_shared[];
+  __shared__ __align__(16) float bias[Tile::kN];
+  const uint32_t unaligned = ptx::shared_address(dynamic_shared);
+  const uint32_t shared = (unaligned + Tile::kAlignment - 1) & ~(Tile::kAlignment - 1u);
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int warp_m = warp / Tile::kWarpsN, warp_n = warp % Tile::kWarpsN;
+  const int tile_m = divide(blockIdx.x, p.by_tiles_n), tile_n = blockIdx.x - tile_m * p.tiles_n;
+  const int m0 = tile_m * Tile::kM, n0 = tile_n * Tile::kN;
+  const int split = blockIdx.z;
+  const Steps steps = split_steps(p.k_steps, p.splits, split);
+  const int count = steps.end - steps.begin;
+  constexpr int kAhead = Tile::kAhead;
+
+  ptx::let_next_start();
+  if (p.cluster) ptx::cluster_arrive();
+  ConvCopies<Tile> copies;
+  copies.begin(p, m0, n0, steps.begin);
+  // Weights do not depend on the previous kernel: they are on their way while it ends.
+#pragma unroll
+  for (int i = 0; i < kAhead; ++i)
+    if (i < count) copies.w(p, shared + i * Tile::kStageBytes);
+  for (int i = threadIdx.x; i < Tile::kN; i += Tile::kThreads)
+    bias[i] = p.bias != nullptr && n0 + i < p.n ? __ldg(p.bias + n0 + i) : 0.f;
+  const bool vectors = p.n % 8 == 0 && p.y_pixel % 8 == 0 && p.residual_pixel % 8 == 0;
+  const bool early_residual = Tile::kTileInStage && p.residual != nullptr && p.splits == 1 && vectors;
+  uint32_t result = shared + (Tile::kTileInStage ? count * Tile::kStageBytes : 0);  // if count < kAhead
+  ptx::wait_for_previous();
+#pragma unroll
+  for (int i = 0; i < kAhead; ++i) {
+    if (i < count) copies.x(p, shared + i * Tile::kStageBytes);
+    if (i == kAhead - 1 && early_residual && count < kAhead) copy_residual<Tile>(p, result, m0, n0);
+    ptx::copy_commit();
+  }
+
+  Sums<Tile> sums;
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0.f;
+
+  int slot = 0, refill = kAhead;
+  for (int step = 0; step < count; ++step) {
+    ptx::copy_wait<kAhead - 1>();
+    if (Tile::kWgmma) ptx::proxy_fence();
+    __syncthreads();
+    const uint32_t stage = shared + slot * Tile::kStageBytes;
+    if constexpr (Tile::kWgmma) {
+      ptx::wgmma_arrive();
+      wgmma_stage<Tile>(sums, stage, warp_m);
+      ptx::wgmma_commit();
+    }
+    if (step + kAhead < count) {
+      const uint32_t to = shared + refill * Tile::kStageBytes;
+      copies.x(p, to);
+      copies.w(p, to);
+    } else if (step + kAhead == count && Tile::kTileInStage) {
+      result = shared + refill * Tile::kStageBytes;
+      if (early_residual) copy_residual<Tile>(p, result, m0, n0);
+    }
+    ptx::copy_commit();
+    if constexpr (Tile::kWgmma)
+      ptx::wgmma_wait<1>();
+    else
+      mma_stage<Tile>(sums, stage, warp_m, warp_n, lane);
+    if (++slot == Tile::kStages) slot = 0;
+    if (++refill == Tile::kStages) refill = 0;
+  }
+  if constexpr (Tile::kWgmma) ptx::wgmma_wait<0>();
+  ptx::copy_wait<0>();
+
+  if (p.cluster) {
+    meet_in_cluster<Tile>(p, sums, reinterpret_cast<const float*>(dynamic_shared + (shared - unaligned) + p.received),
+                          bias, m0, n0, split, vectors);
+    return;
+  }
+  if (p.splits > 1 && !meet_in_memory<Tile>(p, sums, split)) return;
+
+  __syncthreads();
+  if (p.residual != nullptr && vectors && !early_residual) {
+    copy_residual<Tile>(p, result, m0, n0);
+    ptx::copy_commit();
+    ptx::copy_wait<0>();
+    __syncthreads();
+  }
+  unsigned char* tile = dynamic_shared + (result - unaligned);
+  const bool relu = p.act == Act::kRelu;
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; e += 2) {
+        const Place at = fragment_place(lane, e);
+        const int row = warp_row<Tile>(warp_m, i) + at.row, block = warp_n * Tile::kColumnBlocks + j;
+        __half2* to = reinterpret_cast<__half2*>(tile + result_byte<Tile::kN>(row, block) + at.column * 2);
+        const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + at.column);
+        float2 v = make_float2(sums[i][j][e] + b.x, sums[i][j][e + 1] + b.y);
+        if (p.residual != nullptr && vectors) {
+          const float2 r = __half22float2(*to);
+          v.x += r.x;
+          v.y += r.y;
+        }
+        if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
+        *to = __floats2half2_rn(v.x, v.y);
+      }
+  __syncthreads();
+  const ResultChunks<Tile> mine;
+  const int n = n0 + mine.chunk * 8;
+  const bool plain = (relu || p.act == Act::kNone) && n0 + Tile::kN <= p.n_real && (p.residual == nullptr || vectors);
+  if (n >= p.n) return;
+#pragma unroll
+  for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
+    const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
+    if (m >= p.m) break;
+    uint4 packed = *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk));
+    if (!plain) {
+      float v[8] = {};
+      add_halves(v, packed);
+      if (p.residual != nullptr && !vectors) {
+        uint4 r;
+        load_residual(p, r, m, n, false);
+        add_halves(v, r);
+      }
+      activate(p, v, n);
+      packed = pack_halves(v);
+    }
+    store_chunk(p, packed, m, n, vectors);
+  }
+}
+
+// The table's line of a tile.
+template <class Tile>
+ConvKernel conv_entry(std::string_view name) {
+  return {name,
+          Tile::kM,
+          Tile::kN,
+          Tile::kThreads,
+          Tile::kStages,
+          Tile::kStageBytes,
+          Tile::kSumPitch * 4,
+          Tile::kTileBytes,
+          Tile::kAlignment,
+          Tile::kWgmma,
+          reinterpret_cast<const void*>(&conv_kernel<Tile>)};
+}
+
+}  // namespace corolla::engine::cuda

@@ -1,0 +1,60 @@
+#include <cuda_fp16.h>
+
+#include "engine/cuda/kernels/copy_kernels.h"
+#include "engine/cuda/kernels/ptx.cuh"
+
+namespace corolla::engine::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+__device__ float read(const void* x, Cell cell, int64_t at) {
+  switch (cell) {
+    case Cell::kHalf: return __half2float(static_cast<const __half*>(x)[at]);
+    case Cell::kFloat: return static_cast<const float*>(x)[at];
+    case Cell::kByte: return static_cast<const uint8_t*>(x)[at];
+    case Cell::kInt32: return static_cast<float>(static_cast<const int32_t*>(x)[at]);
+    case Cell::kInt64: return static_cast<float>(static_cast<const int64_t*>(x)[at]);
+  }
+  return 0;
+}
+
+__device__ void write(void* y, Cell cell, int64_t at, float v) {
+  switch (cell) {
+    case Cell::kHalf: static_cast<__half*>(y)[at] = __float2half_rn(v); break;
+    case Cell::kFloat: static_cast<float*>(y)[at] = v; break;
+    case Cell::kByte: static_cast<uint8_t*>(y)[at] = static_cast<uint8_t>(v); break;
+    case Cell::kInt32: static_cast<int32_t*>(y)[at] = static_cast<int32_t>(v); break;
+    case Cell::kInt64: static_cast<int64_t*>(y)[at] = static_cast<int64_t>(v); break;
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ CopyProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= p.count) return;
+  int64_t rest = i, from = 0, to = 0;
+  bool inside = true;
+#pragma unroll
+  for (int d = kCopyRank - 1; d >= 0; --d) {
+    if (d >= p.rank) continue;
+    const int64_t next = rest / p.dims[d];
+    const int at = static_cast<int>(rest - next * p.dims[d]);
+    rest = next;
+    inside = inside && at >= p.inside_from[d] && at < p.inside_to[d];
+    from += at * p.x_stride[d];
+    to += at * p.y_stride[d];
+  }
+  write(p.y, p.y_cell, to, inside ? read(p.x, p.x_cell, from) : p.fill);
+}
+
+}  // namespace
+
+cudaError_t launch_copy(const CopyProblem& p, const Launching& launching) {
+  if (p.count == 0) return cudaSuccess;
+  return launch(reinterpret_cast<const void*>(&copy_kernel), dim3(static_cast<unsigned>((p.count + kThreads - 1) / kThreads)), kThreads,
+                p, launching);
+}
+
+}  // namespace corolla::engine::cuda
