@@ -12,6 +12,7 @@
 #include "plan/mapped_file.h"
 #include "plan/plan.pb.h"
 #include "plan/plan_fields.h"
+#include "plan/plan_file_seal.h"
 
 namespace corolla::plan {
 namespace {
@@ -351,6 +352,23 @@ bool is_plan(const std::filesystem::path& path) {
   return fd &&
          ::pread(fd.get(), begin.data(), begin.size(), 0) == static_cast<ssize_t>(begin.size()) &&
          std::memcmp(begin.data(), kMagic, kMagicKind) == 0;
+}
+
+void seal_plan(std::span<std::byte> file) {
+  if (file.size() < kPage) return;
+  Header header;
+  std::memcpy(&header, file.data(), sizeof header);
+  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  const uint64_t room = file.size() - kPage;
+  header.description_bytes = std::min(header.description_bytes, room);
+  header.description_hash = content_hash(file.subspan(kPage, header.description_bytes));
+  header.weights_offset = page_up(kPage + header.description_bytes);
+  if (header.weights_offset <= file.size()) {
+    header.weights_bytes = file.size() - header.weights_offset;
+    header.weights_hash = content_hash(file.subspan(header.weights_offset));
+  }
+  header.header_hash = hash_of(header);
+  std::memcpy(file.data(), &header, sizeof header);
 }
 
 }  // namespace corolla::plan
