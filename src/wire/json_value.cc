@@ -25,9 +25,8 @@ bool convert(const dom::element& from, JsonValue& to) {
       std::set<std::string_view> keys;
       for (dom::key_value_pair member : dom::object(from.get_object().value_unsafe())) {
         if (!keys.insert(member.key).second) return false;
-        if (!convert(member.value,
-                     object.emplace_back(std::string(member.key), JsonValue()).second))
-          return false;
+        object.push_back({.key = std::string(member.key), .value = {}});
+        if (!convert(member.value, object.back().value)) return false;
       }
       to.value = std::move(object);
       return true;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -15,7 +14,8 @@ namespace corolla::wire {
 
 struct JsonValue {
   using Array = std::vector<JsonValue>;
-  using Object = std::vector<std::pair<std::string, JsonValue>>;  // in the text's order
+  struct Member;
+  using Object = std::vector<Member>;  // in the text's order
   // Whole numbers are int64_t where they fit, else uint64_t; all others double.
   std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object> value;
 
@@ -26,6 +26,11 @@ struct JsonValue {
   bool is_null() const { return value.index() == 0; }
   // Member of an object; nullptr when there is none, or this is no object.
   const JsonValue* find(std::string_view name) const;
+};
+
+struct JsonValue::Member {
+  std::string key;
+  JsonValue value;
 };
 
 // kInvalidArgument when it is no JSON text, nests deeper than 32 levels, or an object has a key
