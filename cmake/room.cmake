@@ -1,11 +1,14 @@
-# corolla_room(NAME [PROTO file.proto ...] USES room ... LIBS lib ...)
+# corolla_room(NAME [PROTO file.proto ...] USES room ... LIBS lib ... [NO_TSAN])
 #
 # One static library a room from every .cc of the folder (and of the subfolders named in FOLDERS), plus, by file name:
-#   *_test.cc -> one binary corolla_<room>_test, found by CTest;
+#   *_test.cc -> one binary corolla_<room>_test, found by CTest (not under TSan with NO_TSAN);
 #   *_fuzz.cc -> one libFuzzer binary each; *_bench.cc -> one Google Benchmark binary each.
-# A test that lies in the tree cannot be missing from the build.
+# A test that lies in the tree cannot be missing from the build. The targets "tests" and "fuzzers" build all of them and nothing else.
+add_custom_target(tests)
+add_custom_target(fuzzers)
+
 function(corolla_room NAME)
-  cmake_parse_arguments(ROOM "" "" "PROTO;USES;LIBS;FOLDERS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "NO_TSAN" "" "PROTO;USES;LIBS;FOLDERS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" TARGET corolla_${NAME})
   set(PATTERNS *.cc)
   foreach(FOLDER ${ROOM_FOLDERS})
@@ -56,6 +59,9 @@ function(corolla_room NAME)
   endif()
   target_link_libraries(${TARGET} ${SCOPE} ${USES} ${ROOM_LIBS} Threads::Threads)
 
+  if(ROOM_NO_TSAN AND COROLLA_SANITIZE STREQUAL "thread")
+    set(TESTS)
+  endif()
   if(COROLLA_TESTS AND TESTS)
     add_executable(${TARGET}_test ${TESTS})
     target_link_libraries(${TARGET}_test PRIVATE ${TARGET} ${ROOM_TEST_LIBS} GTest::gmock GTest::gtest_main)
@@ -63,6 +69,7 @@ function(corolla_room NAME)
       COROLLA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata" COROLLA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
       COROLLA_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
     add_test(NAME ${NAME} COMMAND ${TARGET}_test --gtest_brief=1)
+    add_dependencies(tests ${TARGET}_test)
     set_tests_properties(${NAME} PROPERTIES TIMEOUT 900)
     if(COROLLA_SANITIZE)
       # OpenVINO's TBB otherwise loads a library in a way that the sanitizers forbid.
@@ -74,6 +81,7 @@ function(corolla_room NAME)
       get_filename_component(STEM ${FUZZER} NAME_WE)
       add_executable(${STEM} ${FUZZER})
       target_link_libraries(${STEM} PRIVATE ${TARGET} -fsanitize=fuzzer)
+      add_dependencies(fuzzers ${STEM})
     endforeach()
   endif()
   if(COROLLA_BENCH)

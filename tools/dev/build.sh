@@ -27,31 +27,34 @@ dev_test() {
   ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "${filter[@]}" || die "tests failed"
 }
 
-# The rooms that TSan can judge. Messages with maps have another layout under TSan than in the distribution's libprotobuf, so wire, serve/front and fleet crash there before they are
-# tested; and OpenVINO is not instrumented, so TSan sees races where its own locks are.
-TSAN_ROOMS='base link engine_null engine_image slice serve_worker load'
+# Half-optimised and with line numbers only: what counts is what the sanitizers say, and how long CI waits for it.
+SANITIZER_FLAGS=(-DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -gline-tables-only")
 
-# Half-optimised: what counts is what the sanitizers say, and how long CI waits for it.
-dev_sanitize() {
-  local room targets=() names=()
-  dev_build build-address -DCOROLLA_SANITIZE=address -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
-  dev_test build-address
-  for room in $TSAN_ROOMS; do
-    targets+=("corolla_${room}_test")
-    names+=("${room/_//}")
-  done
+# sanitizer_build FOLDER TARGET [CMAKE FLAGS...]
+sanitizer_build() {
+  local folder=$1 target=$2 flags
+  shift 2
+  need_packages "$CHECK_PACKAGES"
   mapfile -t flags < <(configure_flags)
-  step "configuring build-thread" cmake -S . -B build-thread "${flags[@]}" -DCOROLLA_SANITIZE=thread -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1"
-  step "building build-thread (${TSAN_ROOMS})" ninja -C build-thread "${targets[@]}"
-  dev_test build-thread "^($(IFS='|'; printf '%s' "${names[*]}"))\$"
+  [ -f "$folder/build.ninja" ] || step "configuring $folder" cmake -S . -B "$folder" "${flags[@]}" "${SANITIZER_FLAGS[@]}" "$@"
+  step "building $folder: $target" ninja -C "$folder" "$target"
 }
 
-# Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in build-fuzz/.
+# One tree by clang for ASan, UBSan and libFuzzer: what the fuzzers need besides costs the tests little.
+asan_build() { sanitizer_build build-asan "$1" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DCOROLLA_SANITIZE=address -DCOROLLA_FUZZ=ON; }
+
+dev_sanitize() {
+  asan_build tests
+  dev_test build-asan
+  sanitizer_build build-tsan tests -DCOROLLA_SANITIZE=thread
+  dev_test build-tsan
+}
+
+# Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in .cache/fuzz/.
 dev_fuzz() {
   local seconds=${1:-60} fuzzer names=() running=0
-  need_packages "$CHECK_PACKAGES"
-  dev_build build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DCOROLLA_FUZZ=ON -DCOROLLA_TESTS=OFF
-  for fuzzer in build-fuzz/bin/*_fuzz; do names+=("$fuzzer"); done
+  asan_build fuzzers
+  for fuzzer in build-asan/bin/*_fuzz; do names+=("$fuzzer"); done
   say "running ${#names[@]} fuzzers, $seconds s each"
   mkdir -p .cache/fuzz .cache/log
   rm -f .cache/fuzz/failed
