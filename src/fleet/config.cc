@@ -183,6 +183,19 @@ Status read_models(const YAML::Node& node, const Place& place,
       });
 }
 
+Status read_client_shm(const YAML::Node& node, const Place& at, Limits& limits) {
+  ASSIGN_OR_RETURN(std::string text, read_text(node, at));
+  limits.client_shm = text != "off";
+  limits.client_shm_prefix.clear();
+  if (text == "on" || text == "off") return ok();
+  if (text.starts_with('/')) text.erase(0, 1);
+  if (!all_of(text, kWordLetters) || text.size() > 200)
+    return error_at(at, node,
+                    "should be on, off, or how the names of the objects begin, such as /triton_");
+  limits.client_shm_prefix = std::move(text);
+  return ok();
+}
+
 Status read_limits(const YAML::Node& node, const Place& place, Limits& limits) {
   using std::chrono::hours, std::chrono::milliseconds, std::chrono::seconds;
   RETURN_IF_ERROR(read_mapping(
@@ -198,7 +211,10 @@ Status read_limits(const YAML::Node& node, const Place& place, Limits& limits) {
        {"idle_timeout", duration_into(limits.idle_timeout, milliseconds(100), hours(24))},
        {"queue", number_into(limits.queue, 1, 1000000)},
        {"hang_timeout", duration_into(limits.hang_timeout, milliseconds(100), hours(24))},
-       {"shm_lease_check", duration_into(limits.shm_lease_check, milliseconds(10), hours(1))}}));
+       {"shm_lease_check", duration_into(limits.shm_lease_check, milliseconds(10), hours(1))},
+       {"client_shm", [&](const YAML::Node& value, const Place& at) {
+          return read_client_shm(value, at, limits);
+        }}}));
   if (limits.body_bytes > limits.arena_bytes)
     return error_at(place, node,
                     "body (" + std::to_string(limits.body_bytes) +

@@ -63,6 +63,8 @@ struct Limits {
   uint32_t queue = 1024;  // requests waiting for one model
   Duration hang_timeout = std::chrono::seconds(30);
   Duration shm_lease_check = std::chrono::seconds(1);
+  bool client_shm = true;         // whether clients may register their shared memory
+  std::string client_shm_prefix;  // and if so, only objects whose names begin so
   bool operator==(const Limits&) const = default;
 };
 

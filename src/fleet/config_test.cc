@@ -55,6 +55,7 @@ limits:
   queue: 10
   hang_timeout: 1500ms
   shm_lease_check: 500ms
+  client_shm: /triton_
 tls: {certificate: cert.pem, key: /etc/key.pem}
 cache: ../cache
 drain: 3s
@@ -81,6 +82,8 @@ log: {format: json, level: debug}
   EXPECT_EQ(config->limits.header_bytes, 16u << 10);
   EXPECT_EQ(config->limits.body_bytes, 1000000u);
   EXPECT_EQ(config->limits.idle_timeout, std::chrono::hours(1));
+  EXPECT_TRUE(config->limits.client_shm);
+  EXPECT_EQ(config->limits.client_shm_prefix, "triton_");
   EXPECT_EQ(config->limits.hang_timeout, std::chrono::milliseconds(1500));
   EXPECT_EQ(config->certificate_file, "/home/rose/cert.pem");
   EXPECT_EQ(config->key_file, "/etc/key.pem");

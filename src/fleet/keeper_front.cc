@@ -28,6 +28,8 @@ void fill(link::FrontLimits& out, const Limits& limits) {
   out.set_queue_limit(limits.queue);
   out.set_hang_timeout_ms(ms(limits.hang_timeout));
   out.set_shm_lease_check_ms(ms(limits.shm_lease_check));
+  out.set_no_client_shm(!limits.client_shm);
+  out.set_client_shm_prefix(limits.client_shm_prefix);
 }
 
 }  // namespace
@@ -212,6 +214,9 @@ void Keeper::open_shm(const link::OpenShm& wish) {
   Fd fd;
   if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) {
     answer.set_error("'" + wish.key() + "' is no name of a shared memory object");
+  } else if (!config_.limits.client_shm || !name.starts_with(config_.limits.client_shm_prefix)) {
+    // The front has checked that; it may have been taken over.
+    answer.set_error("limits.client_shm does not allow '" + wish.key() + "'");
   } else {
     fd = Fd(::open(("/dev/shm/" + name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd)

@@ -99,7 +99,8 @@ Status Front::build(link::Received& welcome) {
   statistics_ = std::make_unique<Statistics>(threads);
   transport_limits_ = transport_limits(limits);
   shm_ = std::make_unique<ShmRegistry>(
-      [this](uint32_t number) { control_->post([this, number] { broker_->unmap(number); }); });
+      [this](uint32_t number) { control_->post([this, number] { broker_->unmap(number); }); },
+      ShmAllowed{!limits.no_client_shm(), limits.client_shm_prefix()});
   broker_ =
       std::make_unique<ShmBroker>(*shm_, [this](const std::string& name) { shm_->remove(name); });
   repository_ = std::make_unique<Repository>(
@@ -248,6 +249,7 @@ void Front::hear_keeper() {
       case link::Message::kDrainWorker:
         if (auto found = workers_.find(message.drain_worker().worker()); found != workers_.end()) {
           found->second.draining = true;
+          found->second.leaving = true;
           switchboard_->drain(now(), found->first);
           check_drains();
         } else {
@@ -368,7 +370,10 @@ void Front::hear_worker(WorkerId id) {
 void Front::drop_worker(WorkerId id, const std::string& why) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
-  log::warn("worker_lost", {{"worker", id}, {"why", why}});
+  if (found->second.leaving || draining_)
+    log::info("worker_left_front", {{"worker", id}});
+  else
+    log::warn("worker_lost", {{"worker", id}, {"why", why}});
   control_->unwatch(found->second.link->channel.fd());
   const bool was_draining = found->second.draining;
   const std::string slice = found->second.link->slice.id();
@@ -409,8 +414,11 @@ void Front::tick() {
     tell_hung(id, "it wrote what cannot be into its rings");
     drop_worker(id, "broken");
   }
-  for (const auto& name : shm_->sweep(now(), kShmLease))
-    log::info("shm_lease_over", {{"region", name}});
+  if (now() >= next_lease_check_) {
+    next_lease_check_ = now() + or_default(welcome_.limits().shm_lease_check_ms(), kTick);
+    for (const auto& name : shm_->sweep(now(), kShmLease))
+      log::info("shm_lease_over", {{"region", name}});
+  }
   manager_->look_for_hopeless(now());
   check_drains();
   control_->at(now() + kTick, [this] { tick(); });

@@ -47,7 +47,8 @@ class Front {
     std::shared_ptr<WorkerLink> link;
     std::vector<std::string> models;
     std::unique_ptr<Ear> ear;
-    bool draining = false;
+    bool draining = false;  // and the keeper has not been told that it is drained
+    bool leaving = false;   // the keeper will end it: its loss is no news
   };
 
   Front(link::Channel keeper, const link::FrontWelcome& welcome);
@@ -93,6 +94,7 @@ class Front {
   std::map<WorkerId, WorkerState> workers_;
   std::map<uint64_t, FrontBackend::Opened> opening_;  // asked of the keeper
   uint64_t next_open_ = 1;
+  TimePoint next_lease_check_{};
   wire::EventLoop::TimerId alarm_ = 0;
   wire::EventLoop::TimerId drain_limit_ = 0;
   std::atomic<bool> draining_{false};

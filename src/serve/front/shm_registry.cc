@@ -55,8 +55,9 @@ bool ShmRegion::unlinked() const {
   return fstat(fd.get(), &info) != 0 || info.st_nlink == 0;
 }
 
-ShmRegistry::ShmRegistry(std::function<void(uint32_t)> gone, std::string folder)
+ShmRegistry::ShmRegistry(std::function<void(uint32_t)> gone, ShmAllowed allowed, std::string folder)
     : gone_(std::make_shared<std::function<void(uint32_t)>>(std::move(gone))),
+      allowed_(std::move(allowed)),
       folder_(std::move(folder)) {}
 
 Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key, uint64_t offset,
@@ -67,6 +68,13 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
   std::string shown = "shared memory object '" + wire::to_utf8(key.substr(0, 255)) + "'";
   if (!is_key(component) || !wire::is_utf8(key))
     return invalid(shown + " cannot be: a key is a slash and one name, as for shm_open");
+  if (!allowed_.any)
+    return Error{Code::kUnsupported,
+                 "this server takes no shared memory of clients (limits.client_shm is off)"};
+  if (!component.starts_with(allowed_.prefix))
+    return Error{Code::kUnsupported, shown + " cannot be registered: this server takes only those "
+                                             "whose names begin with '/" +
+                                         allowed_.prefix + "' (limits.client_shm)"};
   if (bytes == 0) return invalid("shared memory region '" + name + "' has a byte_size of 0");
   uint64_t end = 0;
   if (__builtin_add_overflow(offset, bytes, &end) || end > uint64_t{INT64_MAX})

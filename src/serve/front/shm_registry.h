@@ -48,6 +48,12 @@ struct ShmStretch {
   uint64_t bytes = 0;
 };
 
+// Which objects clients may register.
+struct ShmAllowed {
+  bool any = true;
+  std::string prefix;  // of the name, without the slash
+};
+
 class ShmRegistry {
  public:
   static constexpr size_t kMaxRegions = 1024;
@@ -55,11 +61,13 @@ class ShmRegistry {
   // `gone` runs once for each region, when it has no name and no request uses it any more: workers
   // can forget the number. It runs on whichever thread dropped the last reference, with no lock
   // held; before the region's descriptor is closed.
-  explicit ShmRegistry(std::function<void(uint32_t number)> gone, std::string folder = "/dev/shm");
+  explicit ShmRegistry(std::function<void(uint32_t number)> gone, ShmAllowed allowed = {},
+                       std::string folder = "/dev/shm");
 
   // Opens the object `key` ("/name", as for shm_open). kInvalidArgument: key, offset or size cannot
   // be; kNotFound: no such object; kPermission; kAlreadyExists: the name is taken (but one whose
-  // memory was unlinked gives way); kTooLarge: over kMaxRegions.
+  // memory was unlinked gives way); kTooLarge: over kMaxRegions;
+  // kUnsupported: not allowed.
   // `opened`: the object, opened for us by somebody who may; kPermission tells that it is needed.
   Result<ShmRef> add(const std::string& name, const std::string& key, uint64_t offset,
                      uint64_t bytes, Fd opened = Fd());
@@ -85,6 +93,7 @@ class ShmRegistry {
     TimePoint used;
   };
   const std::shared_ptr<std::function<void(uint32_t)>> gone_;
+  const ShmAllowed allowed_;
   const std::string folder_;
   mutable std::mutex mutex_;
   std::map<std::string, Held, std::less<>> regions_;

@@ -125,6 +125,21 @@ TEST_F(ShmRegistryTest, RefusesWhatCannotBe) {
   EXPECT_TRUE(registry_.list()->empty());
 }
 
+TEST_F(ShmRegistryTest, TakesOnlyWhatIsAllowed) {
+  Object object(4096);
+  const auto why = [&](ShmAllowed allowed) -> std::string {
+    ShmRegistry registry([](uint32_t) {}, std::move(allowed));
+    const auto added = registry.add("a", object.key(), 0, 8);
+    if (added.ok()) return "";
+    EXPECT_EQ(added.error().code, Code::kUnsupported);
+    return added.error().what;
+  };
+  EXPECT_EQ(why({}), "");
+  EXPECT_EQ(why({.any = true, .prefix = object.key().substr(1, 4)}), "");
+  EXPECT_NE(why({.any = true, .prefix = "triton_"}).find("'/triton_'"), std::string::npos);
+  EXPECT_NE(why({.any = false, .prefix = ""}).find("off"), std::string::npos);
+}
+
 TEST_F(ShmRegistryTest, NamesAreTakenUntilUnregistered) {
   Object object(4096);
   uint32_t first = (*registry_.add("a", object.key(), 0, 8))->number;
