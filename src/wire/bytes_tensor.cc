@@ -32,9 +32,9 @@ Status check_bytes_tensor(std::string_view name, std::span<const std::byte> tens
                                              std::to_string(found) + " runs past the tensor's " +
                                              std::to_string(tensor.size()) + " bytes"};
   if (found != count)
-    return Error{Code::kInvalidArgument,
-                 "BYTES tensor '" + std::string(name) + "' holds " + std::to_string(found) +
-                     " elements where its shape has " + std::to_string(count)};
+    return Error{Code::kInvalidArgument, "expected " + std::to_string(count) +
+                                             " string elements for tensor '" + std::string(name) +
+                                             "', got " + std::to_string(found)};
   return ok();
 }
 

@@ -1,12 +1,14 @@
 #include "serve/front/infer_checks.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "link/shared_layout.h"
+#include "wire/bytes_tensor.h"
 
 namespace corolla::front {
 namespace {
+
+constexpr uint32_t kAbsent = ~0u;  // of an input that the request has not named yet
 
 Error bad(std::string what) { return {Code::kInvalidArgument, std::move(what)}; }
 
@@ -66,14 +68,14 @@ Result<CheckedRequest> check_request(const ServedModel& model, const wire::Infer
         Code::kUnsupported,
         "model '" + model.name + "' is not a sequence model: sequence_id must be absent or 0"};
   CheckedRequest checked;
-  checked.input_of_spec.assign(model.inputs.size(), CheckedRequest::kAbsent);
+  checked.input_of_spec.assign(model.inputs.size(), kAbsent);
   for (uint32_t i = 0; i < request.inputs.size(); ++i) {
     const auto& input = request.inputs[i];
     const auto spec = std::ranges::find(model.inputs, input.name, &TensorSpec::name);
     if (spec == model.inputs.end())
       return bad("unexpected inference input '" + input.name + "' for model '" + model.name + "'");
     auto& place = checked.input_of_spec[static_cast<size_t>(spec - model.inputs.begin())];
-    if (place != CheckedRequest::kAbsent) return bad("input '" + input.name + "' is given twice");
+    if (place != kAbsent) return bad("input '" + input.name + "' is given twice");
     place = i;
     if (input.dtype != spec->dtype)
       return bad("inference input '" + input.name + "' data-type is '" +
@@ -82,7 +84,7 @@ Result<CheckedRequest> check_request(const ServedModel& model, const wire::Infer
     RETURN_IF_ERROR(check_shape(model, *spec, input, checked, i == 0));
   }
   for (size_t i = 0; i < model.inputs.size(); ++i)
-    if (checked.input_of_spec[i] == CheckedRequest::kAbsent && !model.inputs[i].optional)
+    if (checked.input_of_spec[i] == kAbsent)
       return bad("expected " + std::to_string(model.inputs.size()) + " inputs but got " +
                  std::to_string(request.inputs.size()) + " inputs for model '" + model.name +
                  "': '" + model.inputs[i].name + "' is missing");
@@ -114,26 +116,7 @@ Status check_input_bytes(const ServedModel& model, const wire::InputTensor& inpu
                          std::span<const std::byte> bytes) {
   if (input.dtype != DType::kBytes) return check_input_size(model, input, bytes.size());
   ASSIGN_OR_RETURN(const int64_t expected, element_count(input.shape));
-  int64_t found = 0;
-  size_t at = 0;
-  while (at < bytes.size()) {
-    uint32_t length = 0;
-    if (bytes.size() - at < sizeof length)
-      return bad("BYTES input '" + input.name + "' ends inside the length of element " +
-                 std::to_string(found));
-    std::memcpy(&length, bytes.data() + at, sizeof length);
-    at += sizeof length;
-    if (length > bytes.size() - at)
-      return bad("BYTES input '" + input.name + "': element " + std::to_string(found) + " claims " +
-                 std::to_string(length) + " bytes where " + std::to_string(bytes.size() - at) +
-                 " are left");
-    at += length;
-    ++found;
-  }
-  if (found != expected)
-    return bad("expected " + std::to_string(expected) + " string elements for inference input '" +
-               input.name + "', got " + std::to_string(found));
-  return ok();
+  return wire::check_bytes_tensor(input.name, bytes, expected);
 }
 
 }  // namespace corolla::front

@@ -14,10 +14,8 @@ namespace corolla::front {
 struct CheckedRequest {
   uint32_t rows = 1;
   uint64_t shape_key = 0;  // equal for requests that may share a batch
-  std::vector<uint32_t>
-      input_of_spec;  // [model input] -> index into request.inputs, or kAbsent for an optional one
-  uint64_t outputs_wanted = 0;  // bit i: model output i
-  static constexpr uint32_t kAbsent = ~0u;
+  std::vector<uint32_t> input_of_spec;  // [model input] -> index into request.inputs
+  uint64_t outputs_wanted = 0;          // bit i: model output i
 };
 
 // Error sentences follow Triton's wording where its clients show them to people.

@@ -15,14 +15,12 @@ ServedModel flower() {
   model.inputs = {{.name = "input",
                    .dtype = DType::kFp32,
                    .shape = {3, 224, 224},
-                   .optional = false,
                    .labels = {}}};
   model.outputs = {
-      {.name = "output", .dtype = DType::kFp32, .shape = {102}, .optional = false, .labels = {}},
+      {.name = "output", .dtype = DType::kFp32, .shape = {102}, .labels = {}},
       {.name = "features",
        .dtype = DType::kFp32,
        .shape = {2048},
-       .optional = false,
        .labels = {}}};
   return model;
 }

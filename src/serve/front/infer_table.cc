@@ -69,7 +69,6 @@ Status write_table(InferTask& task, SlotPool& slots, const FindShm& find_shm) {
   table.rows = task.checked.rows;
   for (uint32_t spec = 0; spec < task.checked.input_of_spec.size(); ++spec) {
     const uint32_t i = task.checked.input_of_spec[spec];
-    if (i == CheckedRequest::kAbsent) continue;
     auto& input = inputs[i];
     auto& record = table.tensors[table.count++];
     record.index = spec;

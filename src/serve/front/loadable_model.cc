@@ -43,16 +43,13 @@ Result<std::shared_ptr<const ServedModel>> LoadableModel::complete(const FileTen
   made->max_batch = spec.max_batch();
   made->policy = model_policy(made->config);
   made->policy.name = made->name;
-  // The workers' order and shapes; what the configuration adds are labels and which inputs may be
-  // left out.
+  // The workers' order and shapes; what the configuration adds are labels.
   for (const auto& input : file.inputs) {
     auto& spec_in = made->inputs.emplace_back();
     spec_in.name = input.name();
     spec_in.dtype = static_cast<DType>(input.dtype());
     spec_in.shape = {input.shape().begin(), input.shape().end()};
     made->fixed_shapes &= std::ranges::all_of(spec_in.shape, [](int64_t dim) { return dim >= 0; });
-    for (const auto& declared : made->config.input())
-      if (declared.name() == input.name()) spec_in.optional = declared.optional();
   }
   for (const auto& output : file.outputs) {
     auto& spec_out = made->outputs.emplace_back();

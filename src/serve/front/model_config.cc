@@ -89,6 +89,9 @@ Status check_tensors(const inference::ModelConfig& config) {
     if (input.allow_ragged_batch())
       return unsupported("input '" + input.name() +
                          "' allows ragged batches, which are not offered");
+    if (input.optional())
+      return unsupported("input '" + input.name() +
+                         "' is optional, which is not offered: models run on all of their inputs");
   }
   names.clear();
   for (const auto& output : config.output()) {

@@ -79,6 +79,8 @@ TEST(ModelConfig, RefusesWhatIsNotOffered) {
           Code::kUnsupported);
   refused("input [{name:\"a\" data_type:TYPE_FP32 dims:[4] allow_ragged_batch:true}]", "ragged",
           Code::kUnsupported);
+  refused("input [{name:\"a\" data_type:TYPE_FP32 dims:[4] optional:true}]", "optional",
+          Code::kUnsupported);
   refused("dynamic_batching{default_queue_policy{timeout_action:DELAY}}", "DELAY",
           Code::kUnsupported);
   refused("batch_input [{kind:BATCH_ELEMENT_COUNT}]", "batch_input", Code::kUnsupported);

@@ -186,7 +186,6 @@ Result<link::ModelSpec> model_spec(const inference::ModelConfig& config, int64_t
   ASSIGN_OR_RETURN(std::vector<link::ImageInput> images, image_inputs(config));
   for (const auto& input : config.input()) {
     link::TensorSpec tensor = declared_spec(input);
-    tensor.set_optional(input.optional());
     for (const auto& image : images)
       if (image.input() == input.name())
         as_clients_send(tensor, image.form(), input.format() == inference::ModelInput::FORMAT_NHWC);
@@ -231,14 +230,10 @@ Result<inference::ModelConfig> complete_config(const inference::ModelConfig& con
   for (const auto& output : full.output())
     RETURN_IF_ERROR(within(check_against_file(output, "output", file.outputs)));
   if (full.input_size() == 0) {
-    for (const auto& spec : file.inputs) {
-      auto& input = *full.add_input();
-      RETURN_IF_ERROR(within(fill(input, spec)));
-      input.set_optional(spec.optional());
-    }
+    for (const auto& spec : file.inputs) RETURN_IF_ERROR(within(fill(*full.add_input(), spec)));
   } else {
     for (const auto& spec : file.inputs) {
-      bool declared = spec.optional();
+      bool declared = false;
       for (const auto& input : full.input()) declared |= input.name() == spec.name();
       if (!declared)
         return invalid(where + "the model file has an input '" + spec.name() +

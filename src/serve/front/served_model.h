@@ -21,7 +21,6 @@ struct TensorSpec {
   std::string name;
   DType dtype = DType::kFp32;
   std::vector<int64_t> shape;  // without the batch dimension when max_batch > 0; -1: any
-  bool optional = false;
   std::vector<std::string>
       labels;  // outputs: label of each class, if the configuration names a file
 };
