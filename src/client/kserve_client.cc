@@ -72,8 +72,7 @@ class KserveClient::Pool final : public wire::CallObserver {
 
 KserveClient::KserveClient(wire::EventLoop& loop, Protocol protocol, wire::ClientAddress address,
                            wire::ClientHeaders headers)
-    : loop_(loop),
-      protocol_(protocol),
+    : protocol_(protocol),
       address_(std::move(address)),
       headers_(std::move(headers)),
       pool_(std::make_unique<Pool>(loop, address_)) {}

@@ -106,7 +106,6 @@ class KserveClient {
   void grpc(std::string_view method, const Request& request,
             std::function<void(Result<Response>)> done);
 
-  wire::EventLoop& loop_;
   wire::Protocol protocol_;
   wire::ClientAddress address_;
   wire::ClientHeaders headers_;

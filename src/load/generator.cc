@@ -29,7 +29,7 @@ uint32_t span_ns(TimePoint begin, TimePoint end) {
 class Generator::Worker final : public wire::CallObserver {
  public:
   Worker(const GeneratorOptions& options, std::unique_ptr<wire::EventLoop> loop, size_t index)
-      : options_(options), loop_(std::move(loop)), index_(index) {
+      : options_(options), loop_(std::move(loop)) {
     next_call_.resize(options.addresses.size(), index);
     idle_.resize(options.addresses.size());
     // A thread's connections, and its place in the round over the addresses, do not depend on its
@@ -261,7 +261,6 @@ class Generator::Worker final : public wire::CallObserver {
 
   const GeneratorOptions& options_;
   std::unique_ptr<wire::EventLoop> loop_;
-  size_t index_;
   std::thread thread_;
   clockid_t cpu_clock_{};
   std::atomic<bool> clock_ready_ = false;

@@ -41,10 +41,10 @@ class Maker {
       return bad(
           "the model has no batch dimension (max_batch_size 0), so the batch size must be 1, not " +
           std::to_string(options_.batch));
-    for (const auto& [name, shape] : options_.shapes)
+    for (const auto& given : options_.shapes)
       if (std::none_of(inputs_.begin(), inputs_.end(),
-                       [&](auto& input) { return input.name == name; }))
-        return bad("--shape names '" + name + "', which is no input of the model");
+                       [&](auto& input) { return input.name == given.first; }))
+        return bad("--shape names '" + given.first + "', which is no input of the model");
     namespace fs = std::filesystem;
     std::error_code error;
     const std::string& source = options_.source;
