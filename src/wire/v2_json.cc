@@ -349,17 +349,23 @@ class Reader {
   // --------------------------------------------------------------------------------------------------
 
   Status inputs(od::value& value) {
+    return each(value, "input", [this](auto& one, auto& path) { return input(one, path); });
+  }
+
+  // Reads the array of tensors called `noun` + "s".
+  template <class One>
+  Status each(od::value& value, const std::string& noun, One one) {
     od::array array;
-    if (value.get_array().get(array)) return bad("inputs", where(value), "is not an array");
+    if (value.get_array().get(array)) return bad(noun + "s", where(value), "is not an array");
+    size_t index = 0;
     for (auto next : array) {
       od::value element;
-      if (auto e = std::move(next).get(element)) return broken("inputs", e);
-      size_t index = request_.inputs.size();
-      std::string path = "inputs[" + std::to_string(index) + "]";
-      if (index == limits_.max_tensors)
+      if (auto e = std::move(next).get(element)) return broken(noun + "s", e);
+      const std::string path = noun + "s[" + std::to_string(index) + "]";
+      if (index++ == limits_.max_tensors)
         return bad(path, where(element),
-                   "is one input over the limit of " + std::to_string(limits_.max_tensors));
-      RETURN_IF_ERROR(input(element, path));
+                   "is one " + noun + " over the limit of " + std::to_string(limits_.max_tensors));
+      RETURN_IF_ERROR(one(element, path));
     }
     return ok();
   }
@@ -642,19 +648,7 @@ class Reader {
   // -------------------------------------------------------------------------------------------------
 
   Status outputs(od::value& value) {
-    od::array array;
-    if (value.get_array().get(array)) return bad("outputs", where(value), "is not an array");
-    for (auto next : array) {
-      od::value element;
-      if (auto e = std::move(next).get(element)) return broken("outputs", e);
-      size_t index = request_.outputs.size();
-      std::string path = "outputs[" + std::to_string(index) + "]";
-      if (index == limits_.max_tensors)
-        return bad(path, where(element),
-                   "is one output over the limit of " + std::to_string(limits_.max_tensors));
-      RETURN_IF_ERROR(output(element, path));
-    }
-    return ok();
+    return each(value, "output", [this](auto& one, auto& path) { return output(one, path); });
   }
 
   Status output(od::value& value, const std::string& path) {

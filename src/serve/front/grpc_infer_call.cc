@@ -8,13 +8,6 @@
 #include "wire/grpc_infer_encode.h"
 
 namespace corolla::front {
-namespace {
-
-constexpr size_t kCopyBelow =
-    16 << 10;  // outputs smaller than this are copied, and the reply slot is free at once
-
-}  // namespace
-
 GrpcInferCall::GrpcInferCall(IoThread& io, wire::Exchange& exchange, bool stream)
     : io_(io),
       exchange_(&exchange),
@@ -150,33 +143,22 @@ void GrpcInferCall::completed(InferTask& task, const Arrival& arrival) {
                             [this](const wire::ShmPlace& place, std::span<const std::byte> bytes) {
                               return write_shm_output(io_, place, bytes);
                             });
-  const auto free_reply = [worker = arrival.worker, reply = task.dispatch.reply] {
-    worker->free_reply(reply);
-  };
-  if (!outputs) {
-    free_reply();
-    return fail(task, outputs.error());
-  }
+  if (!outputs) return fail(task, outputs.error());
   wire::InferResponse response{task.model->name, task.model->version_text, task.request.id,
                                outputs->tensors};
   const bool final_response = stream_ && task.request.empty_final_response;
   wire::Reply reply;
   reply.pieces = stream_ ? wire::encode_stream_response(response, final_response)
                          : wire::encode_infer_response(response, final_response);
-  if (outputs->borrowed_bytes <= kCopyBelow) {
+  if (outputs->better_copied()) {
     std::string whole;
     for (const auto& piece : reply.pieces)
       whole.append(piece.owned)
           .append(reinterpret_cast<const char*>(piece.borrowed.data()), piece.borrowed.size());
     reply.pieces.clear();
     reply.pieces.emplace_back(std::move(whole));
-    free_reply();
   } else {
-    // Classifications live in `outputs`, the rest in the reply slot: both stay until the answer is
-    // out.
-    reply.release = [free_reply, kept = std::make_shared<ReplyOutputs>(*std::move(outputs))] {
-      free_reply();
-    };
+    reply.release = release_when_written(*std::move(outputs));
   }
   record_success(io_, task, arrival);
   running_.erase(&task);

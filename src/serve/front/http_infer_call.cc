@@ -11,8 +11,6 @@ namespace corolla::front {
 namespace {
 
 constexpr size_t kMaxJson = size_t{32} << 20;
-constexpr size_t kCopyBelow =
-    16 << 10;  // outputs smaller than this are copied, and the reply slot is free at once
 constexpr size_t kGrow = 64 << 10;  // an open-ended body grows by this much at a time
 
 }  // namespace
@@ -178,26 +176,16 @@ void HttpInferCall::completed(InferTask& task, const Arrival& arrival) {
                             [this](const wire::ShmPlace& place, std::span<const std::byte> bytes) {
                               return write_shm_output(io_, place, bytes);
                             });
-  const auto free_reply = [worker = arrival.worker, reply = task.dispatch.reply] {
-    worker->free_reply(reply);
-  };
-  if (!outputs) {
-    free_reply();
-    return fail(outputs.error());
-  }
+  if (!outputs) return fail(outputs.error());
   wire::InferResponse response{task.model->name, task.model->version_text, task.request.id,
                                outputs->tensors};
   auto json = wire::encode_response(response);
-  if (!json) {
-    free_reply();
-    return fail(json.error());
-  }
+  if (!json) return fail(json.error());
   wire::Reply reply;
   const size_t json_size = json->size();
-  const bool copy = outputs->borrowed_bytes <= kCopyBelow;
+  const bool copy = outputs->better_copied();
   std::string head = *std::move(json);
   bool binary = false;
-  std::vector<wire::Piece> tail;
   for (const auto& tensor : outputs->tensors) {
     if (!tensor.binary || tensor.shm) continue;
     binary = true;
@@ -215,10 +203,7 @@ void HttpInferCall::completed(InferTask& task, const Arrival& arrival) {
     reply.json_size = json_size;
     reply.content_type = "application/octet-stream";
   }
-  if (reply.pieces.size() > 1)
-    reply.release = free_reply;
-  else
-    free_reply();
+  if (reply.pieces.size() > 1) reply.release = release_when_written(*std::move(outputs));
   record_success(io_, task, arrival);
   io_.finish(task);
   task_ = nullptr;

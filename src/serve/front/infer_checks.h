@@ -13,7 +13,7 @@ namespace corolla::front {
 
 struct CheckedRequest {
   uint32_t rows = 1;
-  uint64_t shape_key = 0;  // equal for requests that may share a batch
+  uint64_t shape_key = 0;               // equal for requests that may share a batch
   std::vector<uint32_t> input_of_spec;  // [model input] -> index into request.inputs
   uint64_t outputs_wanted = 0;          // bit i: model output i
 };

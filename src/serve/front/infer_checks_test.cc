@@ -12,16 +12,9 @@ ServedModel flower() {
   ServedModel model;
   model.name = "flower";
   model.max_batch = 8;
-  model.inputs = {{.name = "input",
-                   .dtype = DType::kFp32,
-                   .shape = {3, 224, 224},
-                   .labels = {}}};
-  model.outputs = {
-      {.name = "output", .dtype = DType::kFp32, .shape = {102}, .labels = {}},
-      {.name = "features",
-       .dtype = DType::kFp32,
-       .shape = {2048},
-       .labels = {}}};
+  model.inputs = {{.name = "input", .dtype = DType::kFp32, .shape = {3, 224, 224}, .labels = {}}};
+  model.outputs = {{.name = "output", .dtype = DType::kFp32, .shape = {102}, .labels = {}},
+                   {.name = "features", .dtype = DType::kFp32, .shape = {2048}, .labels = {}}};
   return model;
 }
 

@@ -42,6 +42,7 @@ Result<wire::OutputTensor> tensor_at(const link::TensorRecord& record,
 Result<ReplyOutputs> read_reply(const InferTask& task, const Arrival& arrival,
                                 const WriteShm& write_shm) {
   const auto& dispatch = task.dispatch;
+  ReplySlot held(arrival.worker, dispatch.reply);
   const auto slot = arrival.worker->reply(dispatch.reply, dispatch.reply_capacity);
   const auto& completion = arrival.completion;
   switch (completion.outcome) {
@@ -72,7 +73,7 @@ Result<ReplyOutputs> read_reply(const InferTask& task, const Arrival& arrival,
     records[index] = &table.tensors[i];
   }
 
-  ReplyOutputs outputs;
+  ReplyOutputs outputs{.slot = std::move(held), .tensors = {}, .made = {}};
   const auto add = [&](size_t index, const wire::WantedOutput* wanted) -> Status {
     const auto& spec = model.outputs[index];
     if (!records[index]) return broken("output '" + spec.name + "' is missing");
@@ -115,6 +116,10 @@ Result<ReplyOutputs> read_reply(const InferTask& task, const Arrival& arrival,
     }
   }
   return outputs;
+}
+
+std::function<void()> release_when_written(ReplyOutputs outputs) {
+  return [kept = std::make_shared<ReplyOutputs>(std::move(outputs))]() mutable { kept.reset(); };
 }
 
 }  // namespace corolla::front

@@ -101,7 +101,7 @@ bool IoThread::read_completions() {
     } else {
       statistics.wasted(statistics_row(*arrival.task->model, *arrival.worker),
                         tenths(completion.infer_us10));
-      release_reply(arrival.worker, arrival.task->dispatch.reply);
+      arrival.worker->free_reply(arrival.task->dispatch.reply);
       finish(*arrival.task);
     }
   }

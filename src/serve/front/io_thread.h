@@ -54,11 +54,8 @@ class IoThread final : public wire::Handler, private wire::EventLoop::Watcher {
   Status submit(InferTask& task);
   // The client has gone: frees the task now, or when the worker answers.
   void abandon(InferTask& task);
-  // Frees slot, regions and the task itself. The reply slot is freed by release_reply().
+  // Frees slot, regions and the task itself, but not the worker's reply slot.
   void finish(InferTask& task);
-  void release_reply(const std::shared_ptr<WorkerLink>& worker, uint64_t reply) {
-    worker->free_reply(reply);
-  }
 
   // wire::Handler
   void on_head(wire::Exchange& exchange) override;
