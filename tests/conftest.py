@@ -15,14 +15,14 @@ PERF_CLIENT = ROOT / ".cache" / "perf_client" / "perf_client"
 
 
 class Fleet:
-    """A running `corolla up`. Ports are the system's choice; `name` is its own, so that fleets do not meet."""
+    """A running `corolla up`. Ports are the system's choice; `name` is its own, so that fleets do not meet. `prefix`: a command that runs it."""
 
     count = 0
 
-    def __init__(self, models, *args, engine="null", slices="2", cache=None, wait=60, env=None):
+    def __init__(self, models, *args, engine="null", slices="2", cache=None, wait=60, env=None, prefix=()):
         Fleet.count += 1
         self.name = f"test-{os.getpid()}-{Fleet.count}"
-        command = [BIN / "corolla", "up", "--name", self.name, "--models", models, "--engine", engine, *(["--slices", slices] if slices else []), "--http", "0", "--grpc", "0",
+        command = [*prefix, BIN / "corolla", "up", "--name", self.name, "--models", models, "--engine", engine, *(["--slices", slices] if slices else []), "--http", "0", "--grpc", "0",
                    "--metrics", "0", "--any", "0", "--json", *(["--cache", cache] if cache else []), *args]
         self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         os.set_blocking(self.process.stderr.fileno(), False)
@@ -73,13 +73,17 @@ class Fleet:
             self.process.wait()
 
 
-@pytest.fixture(scope="session")
-def null_models(tmp_path_factory):
-    """The repository of null models; every user may read it, since the front gives up its privileges."""
-    folder = tmp_path_factory.mktemp("models")
+def let_everybody_read(folder):
+    """The front gives up its privileges, and pytest's folders are its user's alone."""
     for part in (folder, *folder.parents):
         if os.stat(part).st_uid == os.getuid() and part != pathlib.Path("/"):
             os.chmod(part, os.stat(part).st_mode | 0o055)
+
+
+@pytest.fixture(scope="session")
+def null_models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    let_everybody_read(folder)
     subprocess.run([sys.executable, ROOT / "bench" / "models" / "make_null_models.py", folder], check=True)
     return folder
 
