@@ -49,7 +49,9 @@ Result<OwnedMemory> create_sealed_memory(const std::string& name, size_t size) {
   return OwnedMemory{std::move(fd), std::move(map)};
 }
 
-Result<Mapping> map_sealed_readonly(const Fd& fd, size_t least_size) {
+namespace {
+
+Result<Mapping> map_peers(const Fd& fd, size_t least_size, int protection) {
   const int seals = ::fcntl(fd.get(), F_GET_SEALS);
   if (seals < 0 || !(seals & F_SEAL_SHRINK))
     return Error{Code::kInvalidArgument, "shared memory is not sealed against shrinking"};
@@ -59,9 +61,28 @@ Result<Mapping> map_sealed_readonly(const Fd& fd, size_t least_size) {
                                              " bytes where at least " + std::to_string(least_size) +
                                              " are needed"};
   const size_t size = static_cast<size_t>(st.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return failed("mmap", "a peer's shared memory", size);
   return Mapping(static_cast<std::byte*>(data), size);
+}
+
+}  // namespace
+
+Result<Mapping> map_sealed_readonly(const Fd& fd, size_t least_size) {
+  return map_peers(fd, least_size, PROT_READ);
+}
+
+Result<Fd> create_shared_memory(const std::string& name, size_t size) {
+  Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return failed("memfd_create", name, size);
+  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failed("ftruncate", name, size);
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+    return failed("sealing", name, size);
+  return fd;
+}
+
+Result<Mapping> map_shared(const Fd& fd, size_t least_size) {
+  return map_peers(fd, least_size, PROT_READ | PROT_WRITE);
 }
 
 }  // namespace corolla

@@ -48,4 +48,10 @@ Result<OwnedMemory> create_sealed_memory(const std::string& name, size_t size);
 // otherwise.
 Result<Mapping> map_sealed_readonly(const Fd& fd, size_t least_size);
 
+// Memory that all who hold the descriptor may map and write, of a fixed size; zeros at first.
+Result<Fd> create_shared_memory(const std::string& name, size_t size);
+// Maps all of it. kInvalidArgument when it could be made shorter under us, or is smaller than
+// `least_size`.
+Result<Mapping> map_shared(const Fd& fd, size_t least_size);
+
 }  // namespace corolla

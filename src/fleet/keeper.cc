@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/shared_memory.h"
 #include "slice/cores_provider.h"
 #include "slice/providers.h"
 #include "yaml/nearest.h"
@@ -22,6 +23,8 @@ namespace corolla::fleet {
 namespace {
 
 constexpr std::string_view kWorkerPrefix = "corolla-worker-";
+// Taken only as it is used: a kilobyte or two a model and slice.
+constexpr size_t kStatisticsBytes = 16 << 20;
 
 Result<std::string> read_secret(const std::string& path, const char* what) {
   std::ifstream file(path, std::ios::binary);
@@ -112,6 +115,8 @@ Result<std::unique_ptr<Keeper>> Keeper::create(FleetConfig config, KeeperOptions
     return Error{Code::kPermission, "cache folder " + c.cache_dir + ": " + failed.message() +
                                         "; --cache or cache names another"};
 
+  ASSIGN_OR_RETURN(keeper->statistics_,
+                   create_shared_memory("corolla-statistics", kStatisticsBytes));
   // The fleet's name is ours from here on: nobody else works on these slices under it.
   ASSIGN_OR_RETURN(keeper->control_, ControlServer::open(keeper->poller_, c.name));
   ASSIGN_OR_RETURN(keeper->listeners_, open_listeners(c.listen));

@@ -107,6 +107,7 @@ class Keeper {
   void tell_front(const link::Message& message, const std::vector<int>& fds = {});
   link::ModelsChanged desired_models() const;
   void open_shm(const link::OpenShm& wish);
+  void keep_region(const link::KeepRegion& what, Fd object);
   RestartPolicy front_policy() const;
   void introduce(Worker& worker);
 
@@ -167,6 +168,13 @@ class Keeper {
   std::optional<Reshape> reshape_;
   bool looking_for_faults_ = false;
   Fd models_dir_;
+  // What outlives a front: the memory of its statistics, and clients' shared memory, by its name.
+  Fd statistics_;
+  struct KeptRegion {
+    link::KeepRegion what;
+    Fd object;
+  };
+  std::map<std::string, KeptRegion> regions_;
   std::string certificate_, key_;
 
   std::map<std::string, ModelPlace> places_;  // of models that are not served everywhere

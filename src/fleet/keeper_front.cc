@@ -12,6 +12,9 @@
 namespace corolla::fleet {
 namespace {
 
+// Above what a front registers.
+constexpr size_t kMostRegions = 4096;
+
 uint32_t ms(Duration duration) {
   return static_cast<uint32_t>(duration / std::chrono::milliseconds(1));
 }
@@ -70,6 +73,7 @@ void Keeper::welcome_front() {
     fds.push_back(listening.socket.get());
   }
   fds.push_back(models_dir_.get());
+  fds.push_back(statistics_.get());
   fill(*welcome.mutable_limits(), config_.limits);
   welcome.set_certificate_pem(certificate_);
   welcome.set_key_pem(key_);
@@ -85,6 +89,11 @@ void Keeper::welcome_front() {
     for (const auto& [key, value] : wish.parameters)
       (*welcome.mutable_model_parameters())[model + "." + key] = value;
   tell_front(message, fds);
+  for (auto& [name, region] : regions_) {
+    region.what.set_number(0);  // until this front has given it one
+    *message.mutable_keep_region() = region.what;
+    tell_front(message, {region.object.get()});
+  }
 }
 
 // What the front was told at first, or what clients have made of it since by load and unload calls.
@@ -120,6 +129,11 @@ void Keeper::introduce(Worker& worker) {
   link::Message meet;
   meet.mutable_meet_front();
   worker.child->send(meet, {ends->second.fd()});
+}
+
+void Keeper::keep_region(const link::KeepRegion& what, Fd object) {
+  if (regions_.size() >= kMostRegions && !regions_.contains(what.name())) return;
+  regions_[what.name()] = {what, std::move(object)};
 }
 
 void Keeper::on_front_message(link::Received&& received) {
@@ -194,6 +208,15 @@ void Keeper::on_front_message(link::Received&& received) {
       break;
     case link::Message::kOpenShm:
       open_shm(message.open_shm());
+      break;
+    case link::Message::kKeepRegion:
+      if (!received.fds.empty()) keep_region(message.keep_region(), std::move(received.fds[0]));
+      break;
+    case link::Message::kForgetRegion:
+      // By number: the name may have been given to another region meanwhile.
+      std::erase_if(regions_, [&](const auto& entry) {
+        return entry.second.what.number() == message.forget_region().number();
+      });
       break;
     case link::Message::kStatusAnswer:
       answer_status(message.status_answer().tag(), message.status_answer().json());

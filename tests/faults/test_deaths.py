@@ -7,6 +7,8 @@ import signal
 import socket
 import time
 
+import tritonclient.http as th
+import tritonclient.utils.shared_memory as shm
 from closed_loop import Load
 
 
@@ -66,6 +68,40 @@ def test_a_dead_front_is_back_at_once_and_no_worker_restarts(own_fleet):
     load = Load(fleet.http, threads=4)
     time.sleep(0.5)
     assert load.finish().bad == [] and load.good > 50
+
+
+def test_statistics_and_shared_memory_outlive_a_front(own_fleet):
+    fleet = own_fleet()
+    client = th.InferenceServerClient(fleet.http, connection_timeout=20, network_timeout=20)
+    key = f"/corolla_test_outlive_{os.getpid()}"
+    handle = shm.create_shared_memory_region("input", key, 64)
+    given = th.InferInput("input", [1, 4], "FP32")
+    seen = 0
+
+    def count():
+        return client.get_inference_statistics("tiny")["model_stats"][0]["inference_stats"]["success"]["count"]
+
+    try:
+        client.register_system_shared_memory("input", key, 16, 48)
+        client.register_system_shared_memory("gone", key, 16)
+        client.unregister_system_shared_memory("gone")
+        given.set_shared_memory("input", 16)
+        for _ in range(3):
+            for _ in range(20):
+                client.infer("tiny", [given])
+            now = count()
+            assert now >= seen + 20
+            seen = now
+            os.kill(fleet.status()["front"]["pid"], signal.SIGKILL)
+            client.close()
+            fleet.wait(lambda s: s["front"]["state"] == "ready", "the front is back")
+            client = th.InferenceServerClient(fleet.http, connection_timeout=20, network_timeout=20)
+            assert count() >= seen, "what a client has seen never falls"
+            regions = client.get_system_shared_memory_status()
+            assert [(r["name"], r["key"], r["offset"], r["byte_size"]) for r in regions] == [("input", key, 48, 16)]
+    finally:
+        shm.destroy_shared_memory_region(handle)
+    fleet.stop()
 
 
 def test_a_dead_keeper_leaves_no_orphan(own_fleet):

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "serve/front/route.h"
 #include "serve/front/shm_registry.h"
-#include "serve/front/statistics.h"
+#include "serve/front/statistics_record.h"
 #include "wire/h2_connection.h"
 #include "wire/tls_stream.h"
 
@@ -23,6 +23,8 @@ constexpr auto kAcceptAtLatest = std::chrono::seconds(1);
 constexpr size_t kDefaultArena = size_t{512} << 20;
 // A region whose memory its owner has unlinked goes when nobody has used it for this long.
 constexpr auto kShmLease = std::chrono::seconds(10);
+// Statistics that nobody has looked at are lost with a front that is killed, for so long at most.
+constexpr auto kRecordEvery = std::chrono::milliseconds(500);
 constexpr auto kDefaultHang = std::chrono::seconds(10);
 
 Duration or_default(uint32_t ms, Duration otherwise) {
@@ -58,7 +60,7 @@ Front::~Front() {
 Status Front::build(link::Received& welcome) {
   const auto& limits = welcome_.limits();
   const size_t listeners = static_cast<size_t>(welcome_.listeners_size());
-  if (welcome.fds.size() != listeners + 1)
+  if (welcome.fds.size() != listeners + 2)
     return Error{Code::kInvalidArgument, "the keeper's welcome names " + std::to_string(listeners) +
                                              " listeners and brings " +
                                              std::to_string(welcome.fds.size()) + " descriptors"};
@@ -97,14 +99,36 @@ Status Front::build(link::Received& welcome) {
         });
       });
   statistics_ = std::make_unique<Statistics>(threads);
+  ASSIGN_OR_RETURN(book_, StatisticsBook::open(welcome.fds[listeners + 1]));
+  if (auto earlier = from_record(book_->read()))
+    statistics_->carry_over(*earlier);
+  else
+    log::warn("statistics_begin_anew", {{"why", earlier.error().what}});
   transport_limits_ = transport_limits(limits);
   shm_ = std::make_unique<ShmRegistry>(
-      [this](uint32_t number) { control_->post([this, number] { broker_->unmap(number); }); },
+      [this](uint32_t number) {
+        control_->post([this, number] {
+          broker_->unmap(number);
+          link::Message message;
+          message.mutable_forget_region()->set_number(number);
+          send(message);
+        });
+      },
       ShmAllowed{!limits.no_client_shm(), limits.client_shm_prefix()});
-  broker_ =
-      std::make_unique<ShmBroker>(*shm_, [this](const std::string& name) { shm_->remove(name); });
+  broker_ = std::make_unique<ShmBroker>(
+      *shm_, [this](const std::string& name) { shm_->remove(name); },
+      [this](const ShmRegion& region) {
+        link::Message message;
+        link::KeepRegion& keep = *message.mutable_keep_region();
+        keep.set_number(region.number);
+        keep.set_name(region.name);
+        keep.set_key(region.key);
+        keep.set_offset(region.offset);
+        keep.set_bytes(region.bytes);
+        (void)keeper_.send(message, {region.fd.get()});
+      });
   repository_ = std::make_unique<Repository>(
-      std::move(welcome.fds.back()), welcome_.models_dir(),
+      std::move(welcome.fds[listeners]), welcome_.models_dir(),
       std::map<std::string, std::string>(welcome_.model_parameters().begin(),
                                          welcome_.model_parameters().end()));
   shared_ = std::make_unique<Shared>(
@@ -134,6 +158,7 @@ Status Front::build(link::Received& welcome) {
               }});
   backend_ = std::make_unique<FrontBackend>(
       *shared_, *control_, *manager_, *broker_, ready_, log_settings_,
+      [this] { return show_statistics(); },
       [this](const std::string& key, FrontBackend::Opened done) {
         const uint64_t tag = next_open_++;
         opening_[tag] = std::move(done);
@@ -273,6 +298,10 @@ void Front::hear_keeper() {
           found.mapped()(std::move((*received)->fds[0]));
         break;
       }
+      case link::Message::kKeepRegion:
+        if (!(*received)->fds.empty())
+          take_region(message.keep_region(), std::move((*received)->fds[0]));
+        break;
       case link::Message::kStatusQuery: {
         link::Message answer;
         answer.mutable_status_answer()->set_tag(message.status_query().tag());
@@ -287,6 +316,21 @@ void Front::hear_keeper() {
         log::warn("keeper_message_ignored", {{"kind", static_cast<int>(message.of_case())}});
     }
   }
+}
+
+StatisticsSnapshot Front::show_statistics() {
+  const std::lock_guard lock(book_mutex_);
+  auto shown = statistics_->snapshot();
+  (void)book_->write(to_record(shown));  // thousands of models would not fit: then it is as before
+  return shown;
+}
+
+void Front::take_region(const link::KeepRegion& message, Fd object) {
+  auto region = shm_->add(message.name(), message.key(), message.offset(), message.bytes(),
+                          std::move(object));
+  if (!region.ok())
+    return log::warn("shm_not_kept", {{"region", message.name()}, {"why", region.error().what}});
+  broker_->map(*region, [](const Status&) {});
 }
 
 void Front::take_models(const link::ModelsChanged& message) {
@@ -413,6 +457,10 @@ void Front::tick() {
   for (const WorkerId id : broken) {
     tell_hung(id, "it wrote what cannot be into its rings");
     drop_worker(id, "broken");
+  }
+  if (now() >= next_record_) {
+    next_record_ = now() + kRecordEvery;
+    (void)show_statistics();
   }
   if (now() >= next_lease_check_) {
     next_lease_check_ = now() + or_default(welcome_.limits().shm_lease_check_ms(), kTick);

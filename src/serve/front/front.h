@@ -5,6 +5,8 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -20,6 +22,7 @@
 #include "serve/front/settings.h"
 #include "serve/front/shared.h"
 #include "serve/front/shm_broker.h"
+#include "serve/front/statistics_book.h"
 #include "serve/front/switchboard.h"
 #include "wire/connection.h"
 #include "wire/event_loop.h"
@@ -68,6 +71,9 @@ class Front {
   void check_drains();
   void stop_accepting();
   void tick();
+  // What is shown outlives us: it is written into the book first.
+  StatisticsSnapshot show_statistics();
+  void take_region(const link::KeepRegion& message, Fd object);
   void report_ready();
   void send(const link::Message& message);
   std::string status_json() const;
@@ -83,6 +89,8 @@ class Front {
   std::unique_ptr<ShmRegistry> shm_;
   std::unique_ptr<ShmBroker> broker_;
   std::unique_ptr<Statistics> statistics_;
+  std::mutex book_mutex_;  // also over taking the snapshot: what is written never falls
+  std::optional<StatisticsBook> book_;
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<ModelManager> manager_;
@@ -94,7 +102,7 @@ class Front {
   std::map<WorkerId, WorkerState> workers_;
   std::map<uint64_t, FrontBackend::Opened> opening_;  // asked of the keeper
   uint64_t next_open_ = 1;
-  TimePoint next_lease_check_{};
+  TimePoint next_lease_check_{}, next_record_{};
   wire::EventLoop::TimerId alarm_ = 0;
   wire::EventLoop::TimerId drain_limit_ = 0;
   std::atomic<bool> draining_{false};

@@ -17,7 +17,11 @@ Result<ApiModel> FrontBackend::model(std::string_view name, std::string_view ver
 // two readings.
 StatisticsSnapshot FrontBackend::statistics(std::string_view model,
                                             std::string_view version) const {
-  return shared_.statistics.snapshot(model, version);
+  auto all = show_();
+  std::erase_if(all, [&](const ModelStatisticsSnapshot& each) {
+    return (!model.empty() && each.model != model) || (!version.empty() && each.version != version);
+  });
+  return all;
 }
 
 void FrontBackend::index(std::function<void(std::vector<IndexEntry>)> done) {

@@ -20,14 +20,17 @@ class FrontBackend final : public ApiBackend {
   using Opener = std::function<void(const std::string& key, Opened done)>;
 
   // All are kept by reference and outlive it. `control`: the loop on which manager and broker live.
+  // `show`: all statistics; any thread.
   FrontBackend(Shared& shared, wire::EventLoop& control, ModelManager& manager, ShmBroker& broker,
-               const std::atomic<bool>& ready, const LogSettings& log_settings, Opener opener)
+               const std::atomic<bool>& ready, const LogSettings& log_settings,
+               std::function<StatisticsSnapshot()> show, Opener opener)
       : shared_(shared),
         control_(control),
         manager_(manager),
         broker_(broker),
         ready_(ready),
         log_settings_(log_settings),
+        show_(std::move(show)),
         opener_(std::move(opener)) {}
 
   bool ready() const override { return ready_; }
@@ -48,6 +51,7 @@ class FrontBackend final : public ApiBackend {
   ShmBroker& broker_;
   const std::atomic<bool>& ready_;
   const LogSettings& log_settings_;
+  const std::function<StatisticsSnapshot()> show_;
   const Opener opener_;
 };
 

@@ -5,7 +5,7 @@ namespace corolla::front {
 
 std::string Front::metrics_page() {
   MetricsInput input;
-  input.statistics = statistics_->snapshot();
+  input.statistics = show_statistics();
   input.version = welcome_.server_version();
   const auto models = models_->snapshot();
   for (const auto& [name, versions] : *models)

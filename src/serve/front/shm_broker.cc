@@ -58,6 +58,7 @@ void ShmBroker::settle(uint32_t number) {
     log::info(
         "shm_registered",
         {{"region", done.region->name}, {"key", done.region->key}, {"bytes", done.region->bytes}});
+    keep_(*done.region);
     return done.done(ok());
   }
   drop_(done.region->name);

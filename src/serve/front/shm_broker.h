@@ -20,9 +20,11 @@ namespace corolla::front {
 class ShmBroker {
  public:
   using Callback = std::function<void(Status)>;
-  // `drop`: takes the region's name away again when a worker cannot map it.
-  ShmBroker(const ShmRegistry& registry, std::function<void(const std::string& name)> drop)
-      : registry_(registry), drop_(std::move(drop)) {}
+  // `drop`: takes the region's name away again when a worker cannot map it. `keep`: every worker
+  // has mapped it.
+  ShmBroker(const ShmRegistry& registry, std::function<void(const std::string& name)> drop,
+            std::function<void(const ShmRegion& region)> keep)
+      : registry_(registry), drop_(std::move(drop)), keep_(std::move(keep)) {}
 
   void worker_joined(std::shared_ptr<WorkerLink> worker);
   void worker_gone(WorkerId worker);
@@ -42,6 +44,7 @@ class ShmBroker {
 
   const ShmRegistry& registry_;
   const std::function<void(const std::string&)> drop_;
+  const std::function<void(const ShmRegion&)> keep_;
   std::map<WorkerId, std::shared_ptr<WorkerLink>> workers_;
   std::map<uint32_t, Pending> pending_;
 };

@@ -72,8 +72,9 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
     return Error{Code::kUnsupported,
                  "this server takes no shared memory of clients (limits.client_shm is off)"};
   if (!component.starts_with(allowed_.prefix))
-    return Error{Code::kUnsupported, shown + " cannot be registered: this server takes only those "
-                                             "whose names begin with '/" +
+    return Error{Code::kUnsupported, shown +
+                                         " cannot be registered: this server takes only those "
+                                         "whose names begin with '/" +
                                          allowed_.prefix + "' (limits.client_shm)"};
   if (bytes == 0) return invalid("shared memory region '" + name + "' has a byte_size of 0");
   uint64_t end = 0;
@@ -84,7 +85,9 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
   std::shared_ptr<ShmRegion> stale;
   bool writable = true;
   Fd fd = std::move(opened);
-  if (!fd) {
+  if (fd) {
+    writable = (fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
+  } else {
     ASSIGN_OR_RETURN(fd, open_object(folder_, component, shown, writable));
   }
   struct stat info {};

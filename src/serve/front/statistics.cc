@@ -32,6 +32,8 @@ class Statistics::Row {
  public:
   explicit Row(size_t shards) : shards_(std::make_unique<Shard[]>(shards)), count_(shards) {}
 
+  void carry_over(const StatisticsRow& earlier) { earlier_ = earlier; }
+
   Shard& mine() { return shards_[thread_number() % count_]; }
 
   void add_batch(uint32_t rows, Duration input, Duration infer, Duration output) {
@@ -73,6 +75,7 @@ class Statistics::Row {
     r.compute_output = {r.success.count, r.output_times.sum_ns};
     const std::lock_guard lock(mutex_);
     r.batch_stats = batches_;
+    r += earlier_;
     return r;
   }
 
@@ -81,6 +84,7 @@ class Statistics::Row {
   const size_t count_;
   mutable std::mutex mutex_;
   std::vector<BatchStat> batches_;
+  StatisticsRow earlier_;
 };
 
 class Statistics::Model {
@@ -211,6 +215,15 @@ void Statistics::failed(Model& model, Code code, Duration total) {
 void Statistics::retried(Row& row) { add(row.mine().retries, 1); }
 void Statistics::wasted(Row& row, Duration time) { add(row.mine().wasted_ns, positive(time)); }
 
+void Statistics::carry_over(const StatisticsSnapshot& earlier) {
+  for (const ModelStatisticsSnapshot& from : earlier) {
+    Model& to = model(from.model, from.version);
+    to.nowhere.carry_over(from.elsewhere);
+    to.errors = from.errors;
+    for (const auto& [slice, row_before] : from.slices) row(to, slice).carry_over(row_before);
+  }
+}
+
 StatisticsSnapshot Statistics::snapshot() const { return snapshot({}, {}); }
 
 StatisticsSnapshot Statistics::snapshot(std::string_view name, std::string_view version) const {
@@ -224,7 +237,7 @@ StatisticsSnapshot Statistics::snapshot(std::string_view name, std::string_view 
   StatisticsSnapshot all;
   for (const auto& [key, model] : wanted) {
     ModelStatisticsSnapshot m{.model = key.first, .version = key.second};
-    m.total = model->nowhere.sum();
+    m.elsewhere = m.total = model->nowhere.sum();
     const std::lock_guard lock(model->mutex);
     m.errors = model->errors;
     for (const auto& [slice, row] : model->rows) {

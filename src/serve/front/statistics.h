@@ -72,7 +72,8 @@ struct StatisticsRow {
 
 struct ModelStatisticsSnapshot {
   std::string model, version;
-  StatisticsRow total;                          // over all slices, and what never reached one
+  StatisticsRow total;                          // over all slices, and `elsewhere`
+  StatisticsRow elsewhere;                      // what never reached a slice
   std::map<std::string, StatisticsRow> slices;  // by slice name
   std::map<Code, uint64_t> errors;              // requests that ended with each error
 };
@@ -105,6 +106,10 @@ class Statistics {
   void retried(Row& row);
   // That slice worked `time` for a request whose answer nobody takes.
   void wasted(Row& row, Duration time);
+
+  // What an earlier front has counted, to be added to what is counted here. Once, before anything
+  // is.
+  void carry_over(const StatisticsSnapshot& earlier);
 
   StatisticsSnapshot snapshot() const;
   // Empty names match all.
