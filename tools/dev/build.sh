@@ -23,6 +23,8 @@ dev_test() {
   local folder=$1 filter=()
   shift
   [ $# -gt 0 ] && filter=(-R "$1")
+  # Tests with real clients, which otherwise are skipped: ./dev e2e makes the environment.
+  [ -x .venv-test/bin/python ] && export COROLLA_TEST_PYTHON=$ROOT/.venv-test/bin/python
   say "testing $folder"
   ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "${filter[@]}" || die "tests failed"
 }
