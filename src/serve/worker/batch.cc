@@ -94,7 +94,8 @@ link::Completion Batch::answer(Item& item, const Status& status) {
     else if (item.inputs.broken())
       outcome = Error{
           Code::kInvalidArgument,
-          "the client cut its shared memory short while it was registered; register it again"};
+          "the client's shared memory has pages that cannot be had: it was cut short while it was "
+          "registered, or /dev/shm is full; register it again"};
   }
   if (!outcome.ok()) {
     completion.outcome =
