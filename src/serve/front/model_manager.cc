@@ -108,6 +108,7 @@ void ModelManager::worker_gone(WorkerId id) {
   std::set<uint64_t> touched;
   for (auto& [model, generation] : generations_) {
     generation.workers.erase(id);
+    generation.outdated.erase(id);
     if (generation.operation) touched.insert(generation.operation);
   }
   for (const uint64_t operation : touched) settle(operation);
@@ -120,6 +121,10 @@ void ModelManager::on_loaded(WorkerId id, const link::ModelLoaded& message) {
       !found->second.workers.contains(id))
     return;
   auto& generation = found->second;
+  if (const auto outdated = generation.outdated.find(id); outdated != generation.outdated.end()) {
+    if (--outdated->second == 0) generation.outdated.erase(outdated);
+    return;
+  }
   std::string error = message.error();
   if (error.empty() && !generation.served) {
     FileTensors file{{message.inputs().begin(), message.inputs().end()},
@@ -131,7 +136,10 @@ void ModelManager::on_loaded(WorkerId id, const link::ModelLoaded& message) {
       // Nobody has said whether the first dimension is a batch; the file's tensors say it is: load
       // it so.
       generation.spec().set_max_batch(static_cast<uint32_t>(guess));
-      for (auto& [other, state] : generation.workers) ask(generation, workers_.at(other));
+      for (auto& [other, state] : generation.workers) {
+        if (other != id && state == OnWorker::kLoading) ++generation.outdated[other];
+        ask(generation, workers_.at(other));
+      }
       return;
     }
     auto served = generation.loadable.complete(file, shared_.statistics);

@@ -79,6 +79,8 @@ class ModelManager {
     const link::ModelSpec& spec() const { return loadable.spec; }
     std::shared_ptr<const ServedModel> served;  // once a worker has reported its tensors
     std::map<WorkerId, OnWorker> workers;
+    // How many answers are still to come to what has been asked anew, with another batch, since.
+    std::map<WorkerId, int> outdated;
     std::string reason;    // why it is unavailable
     bool current = false;  // requests go here
     bool retiring = false;
