@@ -241,7 +241,10 @@ void Keeper::open_shm(const link::OpenShm& wish) {
     // The front has checked that; it may have been taken over.
     answer.set_error("limits.client_shm does not allow '" + wish.key() + "'");
   } else {
-    fd = Fd(::open(("/dev/shm/" + name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    const std::string path = "/dev/shm/" + name;
+    constexpr int kFlags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    fd = Fd(::open(path.c_str(), O_RDWR | kFlags));
+    if (!fd && errno == EACCES) fd = Fd(::open(path.c_str(), O_RDONLY | kFlags));
     if (!fd)
       answer.set_error("shared memory object '" + wish.key() +
                        "' cannot be opened: " + std::strerror(errno));

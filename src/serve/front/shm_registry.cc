@@ -21,16 +21,11 @@ bool is_key(std::string_view key) {
 }
 
 Result<Fd> open_object(const std::string& folder, const std::string& component,
-                       const std::string& shown, bool& writable) {
+                       const std::string& shown) {
   Fd dir(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!dir) return Error{Code::kInternal, folder + ": " + std::strerror(errno)};
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  writable = true;
   Fd fd(openat(dir.get(), component.c_str(), O_RDWR | kFlags));
-  if (!fd && (errno == EACCES || errno == EPERM)) {
-    writable = false;
-    fd = Fd(openat(dir.get(), component.c_str(), O_RDONLY | kFlags));
-  }
   if (fd) return fd;
   switch (errno) {
     case ENOENT:
@@ -83,12 +78,9 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
                    " and byte_size " + std::to_string(bytes) + " overflow");
   // A region whose release runs `gone` must not be dropped under the lock.
   std::shared_ptr<ShmRegion> stale;
-  bool writable = true;
   Fd fd = std::move(opened);
-  if (fd) {
-    writable = (fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
-  } else {
-    ASSIGN_OR_RETURN(fd, open_object(folder_, component, shown, writable));
+  if (!fd) {
+    ASSIGN_OR_RETURN(fd, open_object(folder_, component, shown));
   }
   struct stat info {};
   if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
@@ -122,7 +114,7 @@ Result<ShmRef> ShmRegistry::add(const std::string& name, const std::string& key,
   region->offset = offset;
   region->bytes = bytes;
   region->fd = std::move(fd);
-  region->writable = writable;
+  region->writable = (fcntl(region->fd.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
   regions_[name] = {region, corolla::now()};
   return ShmRef(region);
 }

@@ -68,7 +68,8 @@ class ShmRegistry {
   // be; kNotFound: no such object; kPermission; kAlreadyExists: the name is taken (but one whose
   // memory was unlinked gives way); kTooLarge: over kMaxRegions;
   // kUnsupported: not allowed.
-  // `opened`: the object, opened for us by somebody who may; kPermission tells that it is needed.
+  // `opened`: the object, opened for us by somebody who may; kPermission tells that it is needed,
+  // also where we may only read.
   Result<ShmRef> add(const std::string& name, const std::string& key, uint64_t offset,
                      uint64_t bytes, Fd opened = Fd());
 
