@@ -104,6 +104,10 @@ class Engine {
   // and call `done` inside submit().
   virtual int depth() const = 0;
 
+  // How many batches it computes at once, each with hardware of its own (green contexts); at most
+  // depth(). The front sends so many, and one more to be staged.
+  virtual int contexts() const { return 1; }
+
   // How many SMs of a GPU this process may use, as the driver tells it; 0: no GPU, or not known.
   virtual int sm_count() const { return 0; }
 

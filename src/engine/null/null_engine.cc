@@ -5,7 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "base/time.h"
 #include "engine/null/service_time.h"
@@ -62,10 +67,23 @@ class NullModel final : public Model {
 
 class NullEngine final : public Engine {
  public:
-  explicit NullEngine(std::map<std::string, std::string> options) : options_(std::move(options)) {}
+  NullEngine(std::map<std::string, std::string> options, int contexts)
+      : options_(std::move(options)), contexts_(contexts) {
+    // One context computes on the thread that calls; several need threads of their own.
+    for (int i = 0; contexts > 1 && i < contexts; ++i) threads_.emplace_back([this] { run(); });
+  }
+  ~NullEngine() override {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
 
   std::string name() const override { return "null"; }
-  int depth() const override { return 1; }
+  int depth() const override { return contexts_; }
+  int contexts() const override { return contexts_; }
 
   Result<std::unique_ptr<Model>> load(const ModelSource& source) override {
     if (source.inputs.empty() || source.outputs.empty())
@@ -106,22 +124,53 @@ class NullEngine final : public Engine {
 
   void submit(Model& some, std::span<Request> requests, Done done) override {
     auto& model = static_cast<NullModel&>(some);
-    if (!precise_) {
-      ::prctl(PR_SET_TIMERSLACK,
-              1000);  // of this thread; the default would add 50 us to each sleep
-      precise_ = true;
-    }
-    const TimePoint begin = now();
     int rows = 0;
     for (const Request& request : requests) rows += request.rows;
-    const Duration service = model.service_.next(rows);
-    if (service.count() > 0) sleep_until(begin + service);
-    const TimePoint computed = now();
-    for (const Request& request : requests) write(model, request);
-    done(ok(), {.infer_ns = (computed - begin).count(), .output_ns = (now() - computed).count()});
+    Job job{&model, requests, std::move(done), model.service_.next(rows)};
+    if (threads_.empty()) {
+      if (!std::exchange(precise_, true)) be_precise();
+      return compute(job);
+    }
+    {
+      std::lock_guard lock(mutex_);
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
   }
 
  private:
+  struct Job {
+    const NullModel* model;
+    std::span<Request> requests;
+    Done done;
+    Duration service;
+  };
+
+  // Of this thread; the default would add 50 us to each sleep.
+  static void be_precise() { ::prctl(PR_SET_TIMERSLACK, 1000); }
+
+  static void compute(Job& job) {
+    const TimePoint begin = now();
+    if (job.service.count() > 0) sleep_until(begin + job.service);
+    const TimePoint computed = now();
+    for (const Request& request : job.requests) write(*job.model, request);
+    job.done(ok(),
+             {.infer_ns = (computed - begin).count(), .output_ns = (now() - computed).count()});
+  }
+
+  void run() {
+    be_precise();
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stop_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      compute(job);
+    }
+  }
+
   static constexpr int64_t kMostElements = 1 << 26;
 
   static void write(const NullModel& model, const Request& request) {
@@ -139,21 +188,42 @@ class NullEngine final : public Engine {
   }
 
   const std::map<std::string, std::string> options_;
+  const int contexts_;
   bool precise_ = false;
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;  // guards the next two
+  std::deque<Job> jobs_;
+  bool stop_ = false;
+  std::condition_variable wake_;
 };
+
+// "16,16,100": how many contexts that are. 0: it is no such list.
+int contexts_in(const std::string& sizes) {
+  if (sizes.empty() || sizes.find_first_not_of("0123456789,") != std::string::npos) return 0;
+  const auto commas = std::count(sizes.begin(), sizes.end(), ',');
+  return commas < 64 ? static_cast<int>(commas) + 1 : 0;
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_null_engine(const EngineSetup& setup) {
-  for (const auto& [name, value] : setup.options)
-    if (!ServiceTime::is_option(name))
+  int contexts = 1;
+  for (const auto& [name, value] : setup.options) {
+    if (name == "green") {
+      contexts = contexts_in(value);
+      if (contexts == 0)
+        return Error{Code::kInvalidArgument,
+                     "green is '" + value + "'; it should be sizes such as 16,16,100"};
+    } else if (!ServiceTime::is_option(name)) {
       return Error{Code::kInvalidArgument,
                    "the null engine has no option '" + name +
                        "'; it has delay_us, delay_row_us, delay_table, delay_seed, "
-                       "stall_every and stall_us"};
+                       "stall_every, stall_us and green"};
+    }
+  }
   if (auto checked = ServiceTime::from_options(setup.options); !checked.ok())
     return checked.error();
-  return std::unique_ptr<Engine>(std::make_unique<NullEngine>(setup.options));
+  return std::unique_ptr<Engine>(std::make_unique<NullEngine>(setup.options, contexts));
 }
 
 }  // namespace corolla::engine

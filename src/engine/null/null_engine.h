@@ -9,7 +9,8 @@
 
 namespace corolla::engine {
 
-// Options: those of ServiceTime.
+// Options: those of ServiceTime, and green=16,16,100: it plays so many green contexts, which run
+// one batch each at a time.
 Result<std::unique_ptr<Engine>> make_null_engine(const EngineSetup& setup);
 
 }  // namespace corolla::engine

@@ -206,7 +206,7 @@ void LateBinding::requeue(uint32_t at, bool worker_lost) {
   e.alone = --e.ticket.tries_left == 0;
 }
 
-void LateBinding::joined(TimePoint now, WorkerId id, const std::string& kind) {
+void LateBinding::joined(TimePoint now, WorkerId id, const std::string& kind, uint32_t lanes) {
   CHECK(workers_by_id_.find(id) == IdMap::kNone, "a worker joined twice");
   uint32_t index = 0;
   while (index < workers_.size() && workers_[index].live) ++index;
@@ -216,6 +216,8 @@ void LateBinding::joined(TimePoint now, WorkerId id, const std::string& kind) {
   w.id = id;
   w.live = true;
   w.kind = times_.kind(kind);
+  w.lanes = std::clamp(lanes, 1U, kMostLanes);
+  wide_.set(index, w.lanes > 1);
   w.idle_since = now;
   workers_by_id_.add(id, index);
   set_room(index);
@@ -253,8 +255,8 @@ void LateBinding::set_room(uint32_t worker) {
   ++changes_;
   const WorkerState& w = workers_[worker];
   const bool may = w.live && !w.draining && !w.resting;
-  idle_.set(worker, may && w.batches == 0);
-  room_.set(worker, may && w.batches < options_.batches_per_worker);
+  idle_.set(worker, may && w.batches < w.lanes);
+  room_.set(worker, may && w.batches < w.lanes - 1 + options_.batches_per_worker);
 }
 
 void LateBinding::unbind(TimePoint now, uint32_t at, bool measured) {
@@ -270,7 +272,7 @@ void LateBinding::unbind(TimePoint now, uint32_t at, bool measured) {
   if (--b.left > 0) return;
 
   const auto place = std::find(w.order.begin(), w.order.begin() + w.batches, e.batch);
-  const bool first = place == w.order.begin();
+  const bool ran = place < w.order.begin() + w.lanes;
   std::copy(place + 1, w.order.begin() + w.batches, place);
   --w.batches;
   const Duration took = now - b.began;
@@ -285,9 +287,12 @@ void LateBinding::unbind(TimePoint now, uint32_t at, bool measured) {
     times_.record(w.kind, b.model, b.rows, took);
     models_[b.model].probe_at = now + options_.probe_after;
   }
-  // The next one could begin when this one ended.
-  if (first && w.batches > 0) w.slots[w.order[0]].began = std::max(w.slots[w.order[0]].began, now);
-  if (w.batches == 0) w.idle_since = now;
+  // The first that was staged could begin when this one ended.
+  if (ran && w.batches >= w.lanes) {
+    BatchState& next = w.slots[w.order[w.lanes - 1]];
+    next.began = std::max(next.began, now);
+  }
+  if (w.batches < w.lanes) w.idle_since = now;
   set_room(worker);
 }
 

@@ -3,8 +3,8 @@
 // worker never idles while a request waits.
 //
 // One queue a model (by priority, then arrival). A worker holds at most two batches, one running
-// and one staged. A worker with room takes its share, min(max_batch, ceil(waiting rows / workers
-// with room)).
+// and one staged; one that runs several at once (green contexts) holds so many and one staged. A
+// worker with room takes its share, min(max_batch, ceil(waiting rows / workers with room)).
 //
 // Pure: no clock, no sockets, no threads of its own. Time is an argument, so an hour of traffic can
 // be simulated in a second. Not thread-safe: the front holds a lock around it.
@@ -77,6 +77,8 @@ struct Orders {
   Orders& operator=(const Orders&) = delete;
 };
 
+inline constexpr uint32_t kMostLanes = 24;
+
 class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
@@ -95,8 +97,12 @@ class Dispatcher {
   // in `refuse` with kCancelled).
   virtual bool cancel(RequestId request) = 0;
 
-  // `kind`: slice kind and profile; workers of one kind share a table of service times.
-  virtual void joined(TimePoint now, WorkerId worker, const std::string& kind) = 0;
+  // `kind`: slice kind and profile; workers of one kind share a table of service times. `lanes`:
+  // how many batches it runs at once; at most kMostLanes count.
+  virtual void joined(TimePoint now, WorkerId worker, const std::string& kind, uint32_t lanes) = 0;
+  void joined(TimePoint now, WorkerId worker, const std::string& kind) {
+    joined(now, worker, kind, 1);
+  }
   virtual void serves(TimePoint now, WorkerId worker, ModelId model, bool yes) = 0;
   virtual void drain(WorkerId worker) = 0;  // binds nothing more to it
   virtual size_t outstanding(WorkerId worker) const = 0;

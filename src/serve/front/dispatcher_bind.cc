@@ -42,6 +42,19 @@ uint32_t LateBinding::pick_idle(uint32_t model, uint32_t rows) const {
   return picked;
 }
 
+// Who may take a share of what waits. Those that got a batch in this very poll have had theirs; a
+// worker of several lanes counts for each that is free.
+uint32_t LateBinding::with_room(const ModelState& m) const {
+  uint32_t takers = WorkerSet::count(room_, m.serves) - WorkerSet::count(fresh_, m.serves);
+  if (!wide_.any()) return takers;
+  WorkerSet::each(wide_, m.serves, [&](uint32_t worker) {
+    if (!idle_.has(worker)) return;
+    const uint32_t counted = room_.has(worker) && !fresh_.has(worker) ? 1 : 0;
+    takers += workers_[worker].lanes - workers_[worker].batches - counted;
+  });
+  return takers;
+}
+
 // 0: it is worth waiting for more, until `again` at the latest.
 uint32_t LateBinding::rows_to_take(TimePoint now, const ModelState& m, TimePoint& again) const {
   const ModelPolicy& p = m.policy;
@@ -67,10 +80,8 @@ uint32_t LateBinding::rows_to_take(TimePoint now, const ModelState& m, TimePoint
     }
     return std::min(limit, m.waiting_rows);
   }
-  // Those that got a batch in this very poll have had their share.
-  const uint32_t with_room =
-      std::max(1U, WorkerSet::count(room_, m.serves) - WorkerSet::count(fresh_, m.serves));
-  const uint32_t share = std::min(limit, (m.waiting_rows + with_room - 1) / with_room);
+  const uint32_t takers = std::max(1U, with_room(m));
+  const uint32_t share = std::min(limit, (m.waiting_rows + takers - 1) / takers);
   for (const uint32_t size : p.preferred)
     if (size >= share && size <= m.waiting_rows && size <= limit) return size;
   return share;
@@ -98,20 +109,22 @@ LateBinding::Chance LateBinding::chance(TimePoint now, uint32_t model) {
   TimePoint soonest = kNever, window = kNever;
   WorkerSet::each(room_, m.serves, [&](uint32_t worker) {
     const WorkerState& w = workers_[worker];
-    const BatchState& running = w.slots[w.order[0]];
-    TimePoint end = running.began;
-    if (const auto e = estimate(worker, running.model, running.rows)) {
-      const Duration lead = options_.stage_lead + e->mean / 8;
-      end += e->mean;
-      if (now < end - lead) {
-        window = std::min(window, end - lead);
-        return;
+    for (uint32_t i = 0; i < std::min(w.lanes, w.batches); ++i) {
+      const BatchState& running = w.slots[w.order[i]];
+      TimePoint end = running.began;
+      if (const auto e = estimate(worker, running.model, running.rows)) {
+        const Duration lead = options_.stage_lead + e->mean / 8;
+        end += e->mean;
+        if (now < end - lead) {
+          window = std::min(window, end - lead);
+          continue;
+        }
+        if (now > end + std::max(lead, e->mean / 4)) continue;
       }
-      if (now > end + std::max(lead, e->mean / 4)) return;
-    }
-    if (end < soonest) {
-      soonest = end;
-      c.worker = worker;
+      if (end < soonest) {
+        soonest = end;
+        c.worker = worker;
+      }
     }
   });
   c.again = std::min(c.again, window);
@@ -273,16 +286,17 @@ std::optional<Duration> LateBinding::expected(TimePoint now, uint32_t model, uin
     WorkerLoad load;
     load.service = own->mean;
     load.rows_per_ns = usual / std::max(1.0, static_cast<double>(batch->mean.count()));
+    const size_t first = loads_.size();
+    loads_.resize(first + w.lanes, load);  // each lane is a worker of its own here
     for (uint32_t i = 0; i < w.batches; ++i) {
       const BatchState& b = w.slots[w.order[i]];
       const auto bound = estimate(worker, b.model, b.rows);
       if (!bound) continue;
-      // What has run already counts for the first batch only; an overdue one is expected any
+      // What has run already counts for the batches that run only; an overdue one is expected any
       // moment.
-      const Duration ran = i == 0 ? Duration(now - b.began) : Duration{0};
-      load.busy += std::max(Duration{0}, bound->mean - ran);
+      const Duration ran = i < w.lanes ? Duration(now - b.began) : Duration{0};
+      loads_[first + i % w.lanes].busy += std::max(Duration{0}, bound->mean - ran);
     }
-    loads_.push_back(load);
   });
   return expected_completion(loads_, rows_ahead);
 }

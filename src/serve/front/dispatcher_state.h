@@ -15,7 +15,8 @@
 
 namespace corolla::front {
 
-inline constexpr uint32_t kMostBatches = 8;  // at one worker
+inline constexpr uint32_t kMostStaging = 8;                              // batches_per_worker
+inline constexpr uint32_t kMostBatches = kMostLanes + kMostStaging - 1;  // at one worker
 inline constexpr uint32_t kMostLevels =
     64;  // priorities beyond share the last list, and stay in order there
 
@@ -99,6 +100,7 @@ struct WorkerState {
   bool draining = false;
   uint32_t kind = 0;
   float slowness = 1.0F;  // its own service times over its kind's
+  uint32_t lanes = 1;     // batches that it runs at once: the first of `order`
   uint32_t batches = 0;
   uint32_t requests = 0;
   std::array<BatchState, kMostBatches> slots;

@@ -50,6 +50,68 @@ using Ids = std::vector<RequestId>;
 const ModelPolicy kSingle{};
 const ModelPolicy kBatch8{.max_batch = 8, .batching = true};
 
+// Green contexts: one worker that runs several batches at once.
+TEST_F(DispatcherTest, AWorkerOfSeveralLanesRunsThatManyAndHasOneStaged) {
+  make(kSingle, 0);
+  d_->joined(t_, 1, "sm:16+16+100", 3);
+  d_->serves(t_, 1, kModel, true);
+  for (RequestId id = 1; id <= 6; ++id) offer(id);
+  EXPECT_EQ(poll().send.size(), 4u) << "three run, one is staged, two wait";
+  EXPECT_EQ(d_->waiting(kModel), 2u);
+  t_ += 10ms;
+  ASSERT_TRUE(d_->finished(t_, 1, 2));
+  const Orders o = poll();
+  ASSERT_EQ(o.send.size(), 1u);
+  EXPECT_EQ(ids(o.send[0]), Ids{5});
+  for (RequestId id : {1, 3, 4, 5}) {
+    EXPECT_TRUE(d_->finished(t_, 1, id));
+    poll();
+  }
+  EXPECT_TRUE(d_->finished(t_, 1, 6));
+  EXPECT_EQ(d_->outstanding(1), 0u);
+}
+
+TEST_F(DispatcherTest, WhatWaitsIsSharedAmongTheLanes) {
+  make(kBatch8, 0);
+  d_->joined(t_, 1, "sm:16+16+16", 3);
+  d_->serves(t_, 1, kModel, true);
+  for (RequestId id = 1; id <= 6; ++id) offer(id);
+  const Orders o = poll();
+  ASSERT_EQ(o.send.size(), 3u);
+  for (const Batch& b : o.send) EXPECT_EQ(b.requests.size(), 2u);
+}
+
+TEST_F(DispatcherTest, AStagedBatchIsTimedFromWhenALaneIsFree) {
+  make(kSingle, 0);
+  d_->joined(t_, 1, "sm:16+16", 2);
+  d_->serves(t_, 1, kModel, true);
+  for (RequestId id = 1; id <= 3; ++id) offer(id);
+  ASSERT_EQ(poll().send.size(), 3u);
+  t_ += 10ms;
+  ASSERT_TRUE(d_->finished(t_, 1, 2));  // the younger of the two that run: number 3 begins
+  t_ += 10ms;
+  ASSERT_TRUE(d_->finished(t_, 1, 3));
+  t_ += 10ms;
+  ASSERT_TRUE(d_->finished(t_, 1, 1));
+  // 10, 10 and 30 ms were measured. Two lanes, both free: a new one needs one such time.
+  const auto wait = d_->expected_wait(t_, kModel, 1);
+  ASSERT_TRUE(wait.has_value());
+  EXPECT_GE(*wait, 10ms);
+  EXPECT_LE(*wait, 30ms);
+}
+
+TEST_F(DispatcherTest, LanesOfALostWorkerGiveAllBack) {
+  make(kSingle, 0);
+  d_->joined(t_, 1, "sm:16+16", 2);
+  d_->serves(t_, 1, kModel, true);
+  for (RequestId id = 1; id <= 3; ++id) offer(id);
+  ASSERT_EQ(poll().send.size(), 3u);
+  d_->lost(t_, 1);
+  EXPECT_EQ(d_->waiting(kModel), 3u);
+  join(2);
+  EXPECT_EQ(ids(poll().send.at(0)), Ids{1});
+}
+
 TEST_F(DispatcherTest, BindsAtOnceToAnIdleWorker) {
   make(kSingle, 2);
   offer(1);

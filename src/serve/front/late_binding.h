@@ -22,14 +22,15 @@ namespace corolla::front {
 class LateBinding final : public Dispatcher {
  public:
   explicit LateBinding(const DispatcherOptions& options) : options_(options), expiry_(slab_) {
-    CHECK(options.batches_per_worker >= 1 && options.batches_per_worker <= kMostBatches);
+    CHECK(options.batches_per_worker >= 1 && options.batches_per_worker <= kMostStaging);
   }
 
   void set_model(ModelId id, const ModelPolicy& policy) override;
   void remove_model(ModelId id) override;
   Status offer(TimePoint now, const Ticket& ticket) override;
   bool cancel(RequestId request) override;
-  void joined(TimePoint now, WorkerId id, const std::string& kind) override;
+  using Dispatcher::joined;
+  void joined(TimePoint now, WorkerId id, const std::string& kind, uint32_t lanes) override;
   void serves(TimePoint now, WorkerId id, ModelId model, bool yes) override;
   void drain(WorkerId id) override;
   size_t outstanding(WorkerId id) const override;
@@ -61,6 +62,7 @@ class LateBinding final : public Dispatcher {
   void unbind(TimePoint now, uint32_t at, bool measured);
 
   Chance chance(TimePoint now, uint32_t model);
+  uint32_t with_room(const ModelState& m) const;
   uint32_t pick_idle(uint32_t model, uint32_t rows) const;
   uint32_t rows_to_take(TimePoint now, const ModelState& m, TimePoint& again) const;
   void bind(TimePoint now, uint32_t model, uint32_t worker, uint32_t take_rows, Orders& orders);
@@ -91,8 +93,9 @@ class LateBinding final : public Dispatcher {
   std::vector<WorkerState> workers_;
   std::vector<uint32_t> active_;   // models with something waiting
   std::vector<uint32_t> resting_;  // workers that gave something back
-  WorkerSet idle_, room_;          // room_: fewer batches than they may have; idle_: none at all
-  WorkerSet fresh_;                // in room_, and got a batch in this poll
+  WorkerSet idle_, room_;  // room_: fewer batches than they may have; idle_: fewer than they run
+  WorkerSet wide_;         // more than one lane
+  WorkerSet fresh_;        // in room_, and got a batch in this poll
   ServiceTimes times_;
   std::vector<Refusal> refused_;  // since the last poll
   std::vector<uint32_t> sizes_;   // of the batches of this poll

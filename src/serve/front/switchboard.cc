@@ -222,7 +222,7 @@ void Switchboard::remove_model(TimePoint now, ModelId model) {
 
 void Switchboard::joined(TimePoint now, std::shared_ptr<WorkerLink> worker) {
   std::lock_guard lock(mutex_);
-  dispatcher_->joined(now, worker->id, worker->kind);
+  dispatcher_->joined(now, worker->id, worker->kind, worker->lanes);
   worker->last_progress = now;
   ++joined_by_slice_[worker->slice.id()];
   links_.push_back(std::move(worker));

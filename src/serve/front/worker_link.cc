@@ -38,6 +38,7 @@ Status WorkerLink::attached(const link::Attached& message, const Fd& reply_regio
   replies_ = std::make_unique<BuddyArena>(reply_bytes_);
   reply_map_ = std::move(map);
   engine = message.engine();
+  lanes = std::max(message.contexts(), 1U);
   auto& ours = link::submit_region(submit_);
   const auto& theirs = link::reply_region(reply_map_);
   writer_.emplace(ours, theirs, doorbell_.get());

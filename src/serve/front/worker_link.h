@@ -42,6 +42,7 @@ class WorkerLink {
   Status attached(const link::Attached& message, const Fd& reply_region);
   bool is_attached() const { return static_cast<bool>(reply_map_); }
   std::string engine;
+  uint32_t lanes = 1;  // batches that it runs at once
 
   // ---- switchboard's lock ----
   Status submit(std::span<const link::SubmitEntry> entries) { return writer_->push(entries); }

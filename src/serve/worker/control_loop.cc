@@ -132,6 +132,7 @@ Status ControlLoop::attach(const link::Attach& attach, std::vector<Fd> fds) {
   link::Message answer;
   answer.mutable_attached()->set_reply_bytes(attached_->reply.map.size());
   answer.mutable_attached()->set_engine(engine_.name());
+  answer.mutable_attached()->set_contexts(static_cast<uint32_t>(engine_.contexts()));
   compute_->attach(attached_);
   log::info("front_attached",
             {{"io_threads", attach.io_threads()}, {"arena_bytes", attach.arena_bytes()}});

@@ -130,7 +130,7 @@ int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) 
   link::Message hello;
   hello.mutable_worker_hello()->set_engine((*engine)->name());
   hello.mutable_worker_hello()->set_sm_count(static_cast<uint32_t>((*engine)->sm_count()));
-  hello.mutable_worker_hello()->set_contexts(static_cast<uint32_t>((*engine)->depth()));
+  hello.mutable_worker_hello()->set_contexts(static_cast<uint32_t>((*engine)->contexts()));
   if (Status sent = keeper.send(hello); !sent.ok()) return fail(sent.error());
   log::info("worker_up",
             {{"slice", told.slice().id()}, {"engine", (*engine)->name()}, {"pid", ::getpid()}});
