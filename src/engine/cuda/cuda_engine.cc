@@ -78,7 +78,10 @@ Status set(Settings& settings, const std::string& name, const std::string& value
 class CudaEngine final : public Engine {
  public:
   CudaEngine(const EngineSetup& setup, Settings settings, DeviceFacts device)
-      : settings_(std::move(settings)), cache_dir_(setup.cache_dir), device_(std::move(device)) {}
+      : settings_(std::move(settings)),
+        cache_dir_(setup.cache_dir),
+        device_(std::move(device)),
+        sms_(device_.multiprocessors) {}
 
   Status open() {
     if (settings_.green.empty()) {
@@ -90,7 +93,11 @@ class CudaEngine final : public Engine {
       }
     } else {
       ASSIGN_OR_RETURN(const auto streams, green_streams(0, settings_.green));
-      for (const GreenStream& green : streams) add_lane(green.stream, green.multiprocessors);
+      sms_ = 0;
+      for (const GreenStream& green : streams) {
+        add_lane(green.stream, green.multiprocessors);
+        sms_ += green.multiprocessors;
+      }
     }
     for (Waiter& waiter : waiters_) RETURN_IF_ERROR(waiter.make(settings_.spin));
     return ok();
@@ -98,6 +105,9 @@ class CudaEngine final : public Engine {
 
   std::string name() const override { return "cuda " + device_.arch + " driver " + device_.driver; }
   int depth() const override { return static_cast<int>(places_.size()); }
+  // Lanes that share all multiprocessors hide copies; they do not compute more at once.
+  int contexts() const override { return settings_.green.empty() ? 1 : depth(); }
+  int sm_count() const override { return sms_; }
 
   Result<std::unique_ptr<Model>> load(const ModelSource& source) override {
     const TimePoint begin = now();
@@ -178,6 +188,7 @@ class CudaEngine final : public Engine {
   const Settings settings_;
   const std::string cache_dir_;
   const DeviceFacts device_;
+  int sms_;                      // that all contexts together may use
   std::vector<Waiter> waiters_;  // one a lane; used by its thread alone
   std::vector<CudaModel::Place> places_;
   std::mutex mutex_;

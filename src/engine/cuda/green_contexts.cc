@@ -2,6 +2,8 @@
 
 #include <cuda.h>
 
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "engine/cuda/cuda_error.h"
@@ -62,16 +64,26 @@ Result<std::vector<GreenStream>> green_streams(int device,
   CUdevResource left;
   RETURN_IF_ERROR(check("cannot ask for the device's multiprocessors",
                         d.resource(handle, &left, CU_DEV_RESOURCE_TYPE_SM)));
-  std::vector<GreenStream> made;
-  for (const int wanted : multiprocessors) {
+  // The smaller ones first: they are rounded up, and the largest takes what is left as it is where
+  // rounding up would pass it (16, 16 and 100 of 132, where splits go by 8).
+  std::vector<size_t> order(multiprocessors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return multiprocessors[a] < multiprocessors[b]; });
+  std::vector<GreenStream> made(multiprocessors.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto wanted = static_cast<unsigned>(multiprocessors[order[i]]);
     CUdevResource part, rest;
     unsigned groups = 1;
-    const CUresult result = d.split(&part, &groups, &left, &rest, 0, static_cast<unsigned>(wanted));
-    if (result != CUDA_SUCCESS || groups == 0)
-      return Error{Code::kTooLarge, "green: " + std::to_string(wanted) +
-                                        " multiprocessors are wanted, and " +
-                                        std::to_string(left.sm.smCount) + " are left after " +
-                                        std::to_string(made.size()) + " slices"};
+    const CUresult result = d.split(&part, &groups, &left, &rest, 0, wanted);
+    if (result != CUDA_SUCCESS || groups == 0 || part.sm.smCount < wanted) {
+      if (i + 1 < order.size() || left.sm.smCount < wanted)
+        return Error{Code::kTooLarge, "green: " + std::to_string(wanted) +
+                                          " multiprocessors are wanted, and " +
+                                          std::to_string(left.sm.smCount) + " are left after " +
+                                          std::to_string(i) + " slices"};
+      part = left;
+    }
     CUdevResourceDesc description;
     RETURN_IF_ERROR(check("cannot describe a green context", d.describe(&description, &part, 1)));
     CUgreenCtx context;
@@ -80,7 +92,7 @@ Result<std::vector<GreenStream>> green_streams(int device,
     CUstream stream;
     RETURN_IF_ERROR(check("cannot make a stream of a green context",
                           d.stream(&stream, context, CU_STREAM_NON_BLOCKING, 0)));
-    made.push_back({stream, static_cast<int>(part.sm.smCount)});
+    made[order[i]] = {stream, static_cast<int>(part.sm.smCount)};
     left = rest;
   }
   return made;
