@@ -1,7 +1,5 @@
 #include "slice/nvml_library.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -9,60 +7,12 @@
 
 #include "slice/mig_planner.h"
 #include "slice/nvml_abi.h"
+#include "slice/nvml_functions.h"
 
 namespace corolla::slice {
 namespace {
 
 using namespace nvml_abi;
-
-// The functions that are called, with their types. A driver that lacks one of these is too old.
-struct Functions {
-  nvmlReturn_t (*nvmlInit_v2)();
-  nvmlReturn_t (*nvmlShutdown)();
-  const char* (*nvmlErrorString)(nvmlReturn_t);
-  nvmlReturn_t (*nvmlSystemGetDriverVersion)(char*, unsigned);
-  nvmlReturn_t (*nvmlDeviceGetCount_v2)(unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetHandleByIndex_v2)(unsigned, nvmlDevice_t*);
-  nvmlReturn_t (*nvmlDeviceGetName)(nvmlDevice_t, char*, unsigned);
-  nvmlReturn_t (*nvmlDeviceGetUUID)(nvmlDevice_t, char*, unsigned);
-  nvmlReturn_t (*nvmlDeviceGetPciInfo_v3)(nvmlDevice_t, nvmlPciInfo_t*);
-  nvmlReturn_t (*nvmlDeviceGetMemoryInfo)(nvmlDevice_t, nvmlMemory_t*);
-  nvmlReturn_t (*nvmlDeviceGetComputeRunningProcesses_v3)(nvmlDevice_t, unsigned*,
-                                                          nvmlProcessInfo_t*);
-  nvmlReturn_t (*nvmlDeviceGetMPSComputeRunningProcesses_v3)(nvmlDevice_t, unsigned*,
-                                                             nvmlProcessInfo_t*);
-  nvmlReturn_t (*nvmlDeviceGetMigMode)(nvmlDevice_t, unsigned*, unsigned*);
-  nvmlReturn_t (*nvmlDeviceSetMigMode)(nvmlDevice_t, unsigned, nvmlReturn_t*);
-  nvmlReturn_t (*nvmlDeviceGetMaxMigDeviceCount)(nvmlDevice_t, unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetMigDeviceHandleByIndex)(nvmlDevice_t, unsigned, nvmlDevice_t*);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstanceId)(nvmlDevice_t, unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetComputeInstanceId)(nvmlDevice_t, unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetAttributes_v2)(nvmlDevice_t, nvmlDeviceAttributes_t*);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstanceProfileInfoV)(nvmlDevice_t, unsigned,
-                                                       nvmlGpuInstanceProfileInfo_v2_t*);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstancePossiblePlacements_v2)(nvmlDevice_t, unsigned,
-                                                                nvmlGpuInstancePlacement_t*,
-                                                                unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstanceRemainingCapacity)(nvmlDevice_t, unsigned, unsigned*);
-  nvmlReturn_t (*nvmlDeviceCreateGpuInstanceWithPlacement)(nvmlDevice_t, unsigned,
-                                                           const nvmlGpuInstancePlacement_t*,
-                                                           nvmlGpuInstance_t*);
-  nvmlReturn_t (*nvmlGpuInstanceDestroy)(nvmlGpuInstance_t);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstances)(nvmlDevice_t, unsigned, nvmlGpuInstance_t*, unsigned*);
-  nvmlReturn_t (*nvmlDeviceGetGpuInstanceById)(nvmlDevice_t, unsigned, nvmlGpuInstance_t*);
-  nvmlReturn_t (*nvmlGpuInstanceGetInfo)(nvmlGpuInstance_t, nvmlGpuInstanceInfo_t*);
-  nvmlReturn_t (*nvmlGpuInstanceGetComputeInstanceProfileInfo)(nvmlGpuInstance_t, unsigned,
-                                                               unsigned,
-                                                               nvmlComputeInstanceProfileInfo_t*);
-  nvmlReturn_t (*nvmlGpuInstanceCreateComputeInstance)(nvmlGpuInstance_t, unsigned,
-                                                       nvmlComputeInstance_t*);
-  nvmlReturn_t (*nvmlComputeInstanceDestroy)(nvmlComputeInstance_t);
-  nvmlReturn_t (*nvmlGpuInstanceGetComputeInstances)(nvmlGpuInstance_t, unsigned,
-                                                     nvmlComputeInstance_t*, unsigned*);
-  nvmlReturn_t (*nvmlGpuInstanceGetComputeInstanceById)(nvmlGpuInstance_t, unsigned,
-                                                        nvmlComputeInstance_t*);
-  nvmlReturn_t (*nvmlComputeInstanceGetInfo_v2)(nvmlComputeInstance_t, nvmlComputeInstanceInfo_t*);
-};
 
 std::string read_name(uint32_t pid) {
   std::string name;
@@ -108,11 +58,8 @@ Code code_of(nvmlReturn_t answer) {
 
 class NvmlLibrary final : public Nvml {
  public:
-  NvmlLibrary(void* library, const Functions& functions) : library_(library), nvml_(functions) {}
-  ~NvmlLibrary() override {
-    nvml_.nvmlShutdown();
-    ::dlclose(library_);
-  }
+  explicit NvmlLibrary(const OpenNvml& open) : open_(open), nvml_(open_.functions) {}
+  ~NvmlLibrary() override { open_.close(); }
   NvmlLibrary(const NvmlLibrary&) = delete;
   NvmlLibrary& operator=(const NvmlLibrary&) = delete;
 
@@ -481,74 +428,15 @@ class NvmlLibrary final : public Nvml {
     return processes;
   }
 
-  void* library_;
-  Functions nvml_;
+  OpenNvml open_;
+  const NvmlFunctions& nvml_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Nvml>> open_nvml(const std::string& library) {
-  void* opened = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!opened) {
-    const char* why = ::dlerror();
-    return Error{Code::kUnavailable, std::string("there is no NVIDIA driver on this machine (") +
-                                         (why ? why : library.c_str()) + ")"};
-  }
-  Functions functions = {};
-  std::string missing;
-  const auto find = [&](auto& function, const char* name) {
-    void* symbol = ::dlsym(opened, name);
-    if (!symbol) missing += (missing.empty() ? "" : ", ") + std::string(name);
-    std::memcpy(&function, &symbol, sizeof symbol);
-  };
-#define COROLLA_NVML(name) find(functions.name, #name)
-  COROLLA_NVML(nvmlInit_v2);
-  COROLLA_NVML(nvmlShutdown);
-  COROLLA_NVML(nvmlErrorString);
-  COROLLA_NVML(nvmlSystemGetDriverVersion);
-  COROLLA_NVML(nvmlDeviceGetCount_v2);
-  COROLLA_NVML(nvmlDeviceGetHandleByIndex_v2);
-  COROLLA_NVML(nvmlDeviceGetName);
-  COROLLA_NVML(nvmlDeviceGetUUID);
-  COROLLA_NVML(nvmlDeviceGetPciInfo_v3);
-  COROLLA_NVML(nvmlDeviceGetMemoryInfo);
-  COROLLA_NVML(nvmlDeviceGetComputeRunningProcesses_v3);
-  COROLLA_NVML(nvmlDeviceGetMPSComputeRunningProcesses_v3);
-  COROLLA_NVML(nvmlDeviceGetMigMode);
-  COROLLA_NVML(nvmlDeviceSetMigMode);
-  COROLLA_NVML(nvmlDeviceGetMaxMigDeviceCount);
-  COROLLA_NVML(nvmlDeviceGetMigDeviceHandleByIndex);
-  COROLLA_NVML(nvmlDeviceGetGpuInstanceId);
-  COROLLA_NVML(nvmlDeviceGetComputeInstanceId);
-  COROLLA_NVML(nvmlDeviceGetAttributes_v2);
-  COROLLA_NVML(nvmlDeviceGetGpuInstanceProfileInfoV);
-  COROLLA_NVML(nvmlDeviceGetGpuInstancePossiblePlacements_v2);
-  COROLLA_NVML(nvmlDeviceGetGpuInstanceRemainingCapacity);
-  COROLLA_NVML(nvmlDeviceCreateGpuInstanceWithPlacement);
-  COROLLA_NVML(nvmlGpuInstanceDestroy);
-  COROLLA_NVML(nvmlDeviceGetGpuInstances);
-  COROLLA_NVML(nvmlDeviceGetGpuInstanceById);
-  COROLLA_NVML(nvmlGpuInstanceGetInfo);
-  COROLLA_NVML(nvmlGpuInstanceGetComputeInstanceProfileInfo);
-  COROLLA_NVML(nvmlGpuInstanceCreateComputeInstance);
-  COROLLA_NVML(nvmlComputeInstanceDestroy);
-  COROLLA_NVML(nvmlGpuInstanceGetComputeInstances);
-  COROLLA_NVML(nvmlGpuInstanceGetComputeInstanceById);
-  COROLLA_NVML(nvmlComputeInstanceGetInfo_v2);
-#undef COROLLA_NVML
-  if (!missing.empty()) {
-    ::dlclose(opened);
-    return Error{Code::kUnsupported,
-                 "the NVIDIA driver is too old: its " + library + " lacks " + missing};
-  }
-  if (const nvmlReturn_t answer = functions.nvmlInit_v2(); answer != kSuccess) {
-    const char* text = functions.nvmlErrorString(answer);
-    Error error{answer == kNoPermission ? Code::kPermission : Code::kUnavailable,
-                std::string("the NVIDIA driver cannot be used: ") + (text ? text : "unknown")};
-    ::dlclose(opened);
-    return error;
-  }
-  return std::unique_ptr<Nvml>(std::make_unique<NvmlLibrary>(opened, functions));
+  ASSIGN_OR_RETURN(const OpenNvml open, load_nvml(library));
+  return std::unique_ptr<Nvml>(std::make_unique<NvmlLibrary>(open));
 }
 
 }  // namespace corolla::slice
