@@ -99,8 +99,8 @@ Status merge_residuals(Graph& graph, const PassContext& context) {
   const Uses uses(graph);
   const auto maker = [&](ValueId id, int reader, std::string_view op) -> int {
     const int n = uses.producer[static_cast<size_t>(id)];
-    const bool found = n >= 0 && graph.nodes[static_cast<size_t>(n)].op == op &&
-                       uses.only_reader(id, reader);
+    const bool found =
+        n >= 0 && graph.nodes[static_cast<size_t>(n)].op == op && uses.only_reader(id, reader);
     return found ? n : -1;
   };
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
