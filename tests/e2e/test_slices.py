@@ -248,3 +248,22 @@ def test_a_keeper_killed_while_it_cuts_is_mended_by_the_next(machine, own_fleet,
     fleet = own_fleet("-f", file, slices=None, env=m.env)
     assert len(fleet.workers()) == 7 and m.profiles() == ["1g.5gb"] * 7
     fleet.stop()
+
+
+def test_a_change_that_fails_half_way_leaves_the_fleet_as_it_was(machine, own_fleet, tmp_path):
+    m = machine()
+    file = tmp_path / "corolla.yaml"
+    file.write_text("slices: {profile: 1g.5gb, count: 7}\n")
+    # Fifteen calls make the seven; of the change's eight the sixth fails: three slices are gone by then.
+    fleet = own_fleet("-f", file, slices=None, env=dict(m.env, FAKE_NVML_SCAN="1", FAKE_NVML_FAIL="21"))
+    before = {w["slice"]: w["pid"] for w in fleet.workers()}
+    load = Load(fleet.http, threads=14)
+    file.write_text("slices: [{profile: 1g.5gb, count: 4}, {profile: 3g.20gb, count: 1}]\n")
+    refused = fleet.command("apply", "-f", file, check=False)
+    assert refused.returncode == 1 and "the old layout stands" in refused.stderr, refused
+    fleet.wait(lambda s: len([w for w in s["workers"] if w["state"] == "serving"]) == 7, "all seven serve again")
+    load.finish()
+    assert load.bad == [] and m.profiles() == ["1g.5gb"] * 7
+    after = {w["slice"]: w["pid"] for w in fleet.workers()}
+    assert len(after.items() & before.items()) == 4 and len(after) == 7
+    fleet.stop()
