@@ -20,11 +20,11 @@ int write_pages(const CliCommand& root, const std::string& folder) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   for (const auto& [name, text] : man_pages(root, COROLLA_VERSION)) {
-    const std::string path = folder + "/" + name;
+    const std::filesystem::path path = std::filesystem::path(folder) / name;
     std::ofstream file(path, std::ios::trunc);
     file << text;
     file.close();
-    if (!file) return fail(kFailed, "could not write " + path);
+    if (!file) return fail(kFailed, "could not write " + path.string());
   }
   return kSuccess;
 }
@@ -37,11 +37,10 @@ int run(const CLI::App& app, const Options& options) {
   for (const std::string& word : options.words) {
     const auto found = command->get_subcommands(
         [&](const CLI::App* s) { return s->get_name() == word && !s->get_group().empty(); });
-    if (found.empty())
-      return fail(kUsage,
-                  "there is no command '" + path + " " + word + "'; see: " + path + " --help");
-    command = found.front();
     path += " " + word;
+    if (found.empty())
+      return fail(kUsage, "there is no command '" + path + "'; see: corolla --help");
+    command = found.front();
     page.insert(page.size() - 2, "-" + word);
   }
   std::string text = app.get_formatter()->make_help(command, path, CLI::AppFormatMode::Normal);

@@ -20,6 +20,7 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
 
 std::vector<std::string> names_of(const std::vector<CliCommand>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CliCommand& command : commands) names.push_back(command.words.back());
   return names;
 }
@@ -51,6 +52,11 @@ std::string bash_values(const CliOption& option) {
   }
 }
 
+// A line of a case statement.
+std::string case_of(const std::string& pattern, const std::string& run) {
+  return "    " + pattern + ") " + run + " ;;\n";
+}
+
 }  // namespace
 
 std::string bash_completion(const CliCommand& root) {
@@ -66,14 +72,13 @@ std::string bash_completion(const CliCommand& root) {
       for (const std::string& name : option.names) {
         all.push_back(name);
         if (option.takes == Takes::kNothing) continue;
-        const std::string key = quoted(path + " " + name, "");
+        const std::string key = quoted(joined({path, name}, " "), "");
         valued += (valued.empty() ? "    " : "|\\\n    ") + key;
-        if (const std::string run = bash_values(option); !run.empty())
-          values += "    " + key + ") " + run + " ;;\n";
+        if (const std::string run = bash_values(option); !run.empty()) values += case_of(key, run);
       }
       if (!option.names.empty()) continue;
       if (const std::string run = bash_values(option); !run.empty())
-        positionals += "    " + quoted(path, "") + ") " + run + " ;;\n";
+        positionals += case_of(quoted(path, ""), run);
     }
     options += "    " + quoted(path, "") + ") words='" + joined(all, " ") + "' ;;\n";
   });

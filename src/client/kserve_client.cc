@@ -232,7 +232,7 @@ void KserveClient::load_model(const std::string& model, Callback<Ok> done) {
   request.set_model_name(model);
   grpc<inference::RepositoryModelLoadResponse>(
       "RepositoryModelLoad", request,
-      [done = std::move(done)](Result<inference::RepositoryModelLoadResponse> r) {
+      [done = std::move(done)](const Result<inference::RepositoryModelLoadResponse>& r) {
         r.ok() ? done(Ok{}) : done(r.error());
       });
 }
@@ -263,7 +263,7 @@ void KserveClient::register_shared_memory(const std::string& region, const std::
   request.set_byte_size(bytes);
   grpc<inference::SystemSharedMemoryRegisterResponse>(
       "SystemSharedMemoryRegister", request,
-      [done = std::move(done)](Result<inference::SystemSharedMemoryRegisterResponse> r) {
+      [done = std::move(done)](const Result<inference::SystemSharedMemoryRegisterResponse>& r) {
         r.ok() ? done(Ok{}) : done(r.error());
       });
 }
@@ -278,7 +278,7 @@ void KserveClient::unregister_shared_memory(const std::string& region, Callback<
   request.set_name(region);
   grpc<inference::SystemSharedMemoryUnregisterResponse>(
       "SystemSharedMemoryUnregister", request,
-      [done = std::move(done)](Result<inference::SystemSharedMemoryUnregisterResponse> r) {
+      [done = std::move(done)](const Result<inference::SystemSharedMemoryUnregisterResponse>& r) {
         r.ok() ? done(Ok{}) : done(r.error());
       });
 }

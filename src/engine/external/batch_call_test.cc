@@ -113,7 +113,7 @@ TEST(BatchCall, AnswersThatAreNotWhatWasPromisedAreRefused) {
   const auto groups = groups_of(model(), requests);
   const std::vector<float> y = {0, 1, 2};
   const auto bytes = std::as_bytes(std::span(y));
-  const auto refusal = [&](client::InferAnswer got) {
+  const auto refusal = [&](const client::InferAnswer& got) {
     const Status dealt = deal_out(model(), got, groups[0]);
     return dealt.ok() ? "" : dealt.error().what;
   };

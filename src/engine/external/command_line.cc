@@ -38,6 +38,13 @@ Result<std::vector<std::string>> words_of(std::string_view text) {
   return words;
 }
 
+Error unknown(const std::string& name, const std::map<std::string, std::string>& values) {
+  std::string known;
+  for (const auto& [key, value] : values) known += (known.empty() ? "{" : ", {") + key + "}";
+  return {Code::kInvalidArgument,
+          "the command has {" + name + "}, which nothing is put in for; there are " + known};
+}
+
 Result<std::string> filled(std::string_view word,
                            const std::map<std::string, std::string>& values) {
   std::string out;
@@ -49,13 +56,7 @@ Result<std::string> filled(std::string_view word,
     }
     const std::string name(word.substr(i + 1, end - i - 1));
     const auto found = values.find(name);
-    if (found == values.end()) {
-      std::string known;
-      for (const auto& [key, value] : values) known += (known.empty() ? "{" : ", {") + key + "}";
-      return Error{
-          Code::kInvalidArgument,
-          "the command has {" + name + "}, which nothing is put in for; there are " + known};
-    }
+    if (found == values.end()) return unknown(name, values);
     out += found->second;
     i = end;
   }
