@@ -122,6 +122,34 @@ def test_a_kill_of_the_worker_takes_its_server_along(own_fleet, tmp_path, null_m
     assert wait_gone(after), "a server outlived its keeper"
 
 
+def test_servers_on_mig_slices_see_theirs_alone_and_leave_before_it_goes(own_fleet, tmp_path, null_models):
+    """The fake driver takes every process born with a slice's UUID for running there, and refuses to remove a slice in use."""
+    env = dict(os.environ, LD_LIBRARY_PATH=str(BIN.parent / "fakes" / "nvml"), FAKE_NVML_STATE=str(tmp_path / "state"), FAKE_NVML_LOG=str(tmp_path / "log"),
+               FAKE_NVML_DEVICES="a100-40gb", FAKE_NVML_SCAN="1", RUNTIME_DIRECTORY=str(tmp_path / "run"))
+    file = external(tmp_path, null_models)
+    config = json.loads(file.read_text())
+    config["engine"]["options"]["command"] = "env SLICE={uuid} " + config["engine"]["options"]["command"]
+    config["slices"] = [{"profile": "1g.5gb", "count": 3}]
+    file.write_text(json.dumps(config))
+    fleet = own_fleet("-f", file, engine="external", slices=None, env=env)
+    slices = sorted(w["slice"] for w in fleet.workers())
+    assert len(slices) == 3 and all(s.startswith("MIG-") for s in slices)
+    before = servers(fleet)
+    environments = [dict(e.split("=", 1) for e in pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0") if e) for pid in before]
+    assert sorted(e["CUDA_VISIBLE_DEVICES"] for e in environments) == sorted(e["SLICE"] for e in environments) == slices
+
+    load = Load(fleet.http, threads=6)
+    config["slices"] = [{"profile": "1g.5gb", "count": 1}, {"profile": "3g.20gb", "count": 1}]
+    file.write_text(json.dumps(config))
+    fleet.command("apply", "-f", file)
+    fleet.wait(lambda s: sorted(w["profile"] for w in s["workers"] if w["state"] == "serving") == ["1g.5gb", "3g.20gb"], "the new layout")
+    good = load.good
+    fleet.wait(lambda s: load.good > good + 50, "requests are answered")
+    load.finish()
+    assert load.bad == []
+    assert len(set(servers(fleet)) & set(before)) == 1
+
+
 def test_a_model_that_the_server_has_not_is_told(own_fleet, tmp_path, null_models):
     few = tmp_path / "few"
     few.mkdir()

@@ -120,7 +120,9 @@ class ExternalEngine final : public Engine, wire::EventLoop::Watcher {
   std::string name() const override {
     return settings_.protocol == wire::Protocol::kHttp ? "external (http)" : "external (grpc)";
   }
-  int depth() const override { return settings_.depth; }
+  // One more is sent ahead: the server has it at hand when the one before is done.
+  int depth() const override { return settings_.instances + 1; }
+  int contexts() const override { return settings_.instances; }
   void leaving() override {
     leaving_ = true;
     server_->stop();
@@ -271,9 +273,11 @@ class ExternalEngine final : public Engine, wire::EventLoop::Watcher {
   }
 
   void finish(Batch& batch) {
-    // With two batches at the server, the second one's time begins when the first is done.
     const TimePoint end = corolla::now();
-    const Timing timing{.infer_ns = (end - std::max(batch.begin, last_end_)).count()};
+    // A batch that was sent ahead is computed from when the one before is done.
+    const TimePoint begin =
+        settings_.instances == 1 ? std::max(batch.begin, last_end_) : batch.begin;
+    const Timing timing{.infer_ns = (end - begin).count()};
     last_end_ = end;
     batch.done(ok(), timing);
   }

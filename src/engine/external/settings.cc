@@ -39,13 +39,16 @@ Result<ExternalSettings> read_settings(const std::map<std::string, std::string>&
       ASSIGN_OR_RETURN(settings.ready, duration(name, value));
     } else if (name == "stop") {
       ASSIGN_OR_RETURN(settings.stop, duration(name, value));
-    } else if (name == "depth") {
-      if (value != "1" && value != "2") return bad(name, value, "1 or 2");
-      settings.depth = value[0] - '0';
+    } else if (name == "instances") {
+      const auto [end, error] =
+          std::from_chars(value.data(), value.data() + value.size(), settings.instances);
+      if (error != std::errc() || end != value.data() + value.size() || settings.instances < 1 ||
+          settings.instances > 64)
+        return bad(name, value, "1 to 64");
     } else {
       return Error{Code::kInvalidArgument,
                    "the external engine has no option '" + name +
-                       "'; it has command, cleanup, protocol, ready, stop and depth"};
+                       "'; it has command, cleanup, protocol, ready, stop and instances"};
     }
   }
   if (settings.command.empty())

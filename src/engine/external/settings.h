@@ -15,7 +15,7 @@ struct ExternalSettings {
   wire::Protocol protocol = wire::Protocol::kHttp;
   Duration ready = std::chrono::seconds(120);  // for the server to become ready, and for each load
   Duration stop = std::chrono::milliseconds(1500);  // between SIGTERM and SIGKILL
-  int depth = 2;                                    // batches at the server at once
+  int instances = 1;                                // batches that the server computes at once
 };
 
 // kInvalidArgument names the option, and says which there are.

@@ -14,12 +14,12 @@ TEST(ExternalSettings, AreRead) {
                                        {"protocol", "grpc"},
                                        {"ready", "2m"},
                                        {"stop", "500ms"},
-                                       {"depth", "1"}});
+                                       {"instances", "4"}});
   ASSERT_TRUE(settings.ok()) << settings.error().what;
   EXPECT_EQ(settings->protocol, wire::Protocol::kGrpc);
   EXPECT_EQ(settings->ready, std::chrono::minutes(2));
   EXPECT_EQ(settings->stop, std::chrono::milliseconds(500));
-  EXPECT_EQ(settings->depth, 1);
+  EXPECT_EQ(settings->instances, 4);
 }
 
 TEST(ExternalSettings, WhatIsWrongIsNamed) {
@@ -32,7 +32,8 @@ TEST(ExternalSettings, WhatIsWrongIsNamed) {
   EXPECT_THAT(read_settings({}).error().what, HasSubstr("needs the option 'command'"));
   EXPECT_THAT(problem({{"comand", "x"}}), HasSubstr("no option 'comand'"));
   EXPECT_THAT(problem({{"protocol", "rest"}}), HasSubstr("http or grpc"));
-  EXPECT_THAT(problem({{"depth", "3"}}), HasSubstr("1 or 2"));
+  for (const char* bad : {"0", "65", "two", ""})
+    EXPECT_THAT(problem({{"instances", bad}}), HasSubstr("1 to 64")) << bad;
   for (const char* bad : {"", "5", "s", "-1s", "25h", "1441m", "1 s", "99999999999999999999s"})
     EXPECT_THAT(problem({{"ready", bad}}), HasSubstr("500ms")) << bad;
 }
