@@ -1,5 +1,5 @@
-// What `corolla compile --for cpu` and `corolla run --engine openvino` call, so that `corolla` itself
-// need not link OpenVINO:
+// What `corolla compile --for cpu` and `corolla run --engine openvino` call, so that `corolla`
+// itself need not link OpenVINO:
 //
 //   corolla-openvino --compile MODEL --blob FILE [--batch N] [--bf16]
 //   corolla-openvino --run MODEL|PLAN --input NAME=FILE.npy ... --out FOLDER
@@ -79,8 +79,8 @@ Result<ov::CompiledModel> load(ov::Core& core, const Options& options,
   for (const plan::Program& program : plan.programs) {
     if (plan.batched && program.batch != rows) continue;
     const plan::PlanTensor& tensor = program.tensors.at(0);
-    const auto blob = plan.weights.subspan(static_cast<size_t>(tensor.offset),
-                                           static_cast<size_t>(tensor.bytes));
+    const auto blob =
+        plan.weights.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.bytes));
     std::istringstream in(std::string(reinterpret_cast<const char*>(blob.data()), blob.size()));
     return core.import_model(in, "CPU");
   }
@@ -110,10 +110,10 @@ Status run(const Options& options) {
                    "input '" + port.get_any_name() + "' is not given by --input"};
     const plan::Tensor& tensor = given->second;
     if (engine::to_element(tensor.dtype()) != port.get_element_type())
-      return Error{Code::kInvalidArgument,
-                   "input '" + port.get_any_name() + "' is " +
-                       std::string(dtype_name(tensor.dtype())) + "; the model takes " +
-                       port.get_element_type().to_string()};
+      return Error{Code::kInvalidArgument, "input '" + port.get_any_name() + "' is " +
+                                               std::string(dtype_name(tensor.dtype())) +
+                                               "; the model takes " +
+                                               port.get_element_type().to_string()};
     request.set_tensor(port, ov::Tensor(port.get_element_type(),
                                         ov::Shape(tensor.shape().begin(), tensor.shape().end()),
                                         static_cast<const void*>(tensor.bytes().data())));

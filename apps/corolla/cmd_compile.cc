@@ -111,7 +111,8 @@ Result<plan::Plan> tune(const Options& options, plan::Plan plan) {
     return plan;
   }
   progress(options, "tuning on this machine's GPU");
-  if (auto tuned = run_program_beside("corolla-worker-cuda", {"--tune", options.out}); !tuned.ok())
+  if (auto tuned = run_program_beside("corolla-worker-cuda", {"--tune", options.out}, true);
+      !tuned.ok())
     return tuned.error();
   return plan::read_plan(options.out);
 }

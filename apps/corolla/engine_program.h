@@ -11,8 +11,9 @@ namespace corolla::app {
 // The program `name` beside this one; kNotFound when this build has none.
 Result<std::string> program_beside(const std::string& name);
 
-// Runs it to its end, its output going where ours goes. kInternal when it cannot be started or ends
-// with other than 0: it has then said why.
-Status run_program_beside(const std::string& name, const std::vector<std::string>& arguments);
+// Runs it to its end; what it prints goes where ours goes, or with `quiet` only its errors do.
+// kInternal when it cannot be started or ends with other than 0: it has then said why.
+Status run_program_beside(const std::string& name, const std::vector<std::string>& arguments,
+                          bool quiet = false);
 
 }  // namespace corolla::app
