@@ -66,7 +66,7 @@ PYTHON
 for load in compute memory; do
   option=$([ $load = memory ] && echo --memory || true)
   # shellcheck disable=SC2086
-  { burner $option >"$WORK/alone"; yes ENV=1 | head -7 | at_once $option >"$WORK/together"; summary "$load: no MPS" "$WORK/alone" "$WORK/together"; }
+  { burner $option >"$WORK/alone"; printf "ENV=1\n%.0s" 1 2 3 4 5 6 7 | at_once $option >"$WORK/together"; summary "$load: no MPS" "$WORK/alone" "$WORK/together"; }
 done
 
 if [ -n "$CONTROL" ]; then
@@ -79,7 +79,7 @@ if [ -n "$CONTROL" ]; then
     option=$([ $load = memory ] && echo --memory || true)
     # shellcheck disable=SC2086
     { env $SHARE=14 "$WORK/burner" --seconds "$SECONDS_EACH" $option >"$WORK/alone"
-      yes $SHARE=14 | head -7 | at_once $option >"$WORK/together"; summary "$load: MPS 14 % x 7" "$WORK/alone" "$WORK/together"; }
+      printf "$SHARE=14\n%.0s" 1 2 3 4 5 6 7 | at_once $option >"$WORK/together"; summary "$load: MPS 14 % x 7" "$WORK/alone" "$WORK/together"; }
   done
   env $SHARE=50 "$WORK/burner" --seconds "$SECONDS_EACH" >"$WORK/alone"
   printf '%s\n' $SHARE=50 $SHARE=25 $SHARE=25 | at_once >"$WORK/together"
