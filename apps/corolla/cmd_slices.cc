@@ -108,6 +108,11 @@ int plan(const Options& options) {
   auto plans = work(**nvml, options, false);
   if (!plans) return refuse(plans.error(), "plan", options);
   print(options.json ? plans_json(*plans, false) : plans_text(*plans, false));
+  if (slice::MigControl(**nvml).interrupted())
+    std::fputs(
+        "corolla: an apply was ended half-way; the next one completes or undoes that first, so "
+        "the plan may differ\n",
+        stderr);
   return kSuccess;
 }
 

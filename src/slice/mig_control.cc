@@ -245,6 +245,13 @@ std::string mig_state_directory() {
 MigControl::MigControl(Nvml& nvml, std::string state_directory)
     : nvml_(nvml), directory_(std::move(state_directory)) {}
 
+bool MigControl::interrupted() const {
+  std::error_code ignored;
+  return std::filesystem::exists(journal_path(), ignored);
+}
+
+std::string MigControl::journal_path() const { return directory_ + "/mig.journal"; }
+
 Result<std::vector<MigPlan>> MigControl::plan(const MigWishes& wishes) {
   std::vector<MigPlan> plans;
   for (const auto& [device, wish] : wishes) {
@@ -265,7 +272,7 @@ Result<std::vector<MigPlan>> MigControl::apply(const MigWishes& wishes) {
       return lock.error();
     return plans;
   }
-  const std::string path = directory_ + "/mig.journal";
+  const std::string path = journal_path();
   RETURN_IF_ERROR(recover(nvml_, path));
   ASSIGN_OR_RETURN(std::vector<MigPlan> plans, plan(wishes));
 

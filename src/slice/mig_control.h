@@ -53,6 +53,9 @@ class MigControl {
   // `nvml` must outlive it. `state_directory` holds lock and journal, and is made when needed.
   explicit MigControl(Nvml& nvml, std::string state_directory = mig_state_directory());
 
+  // Whether an apply was killed half-way: the next one completes or undoes it first.
+  bool interrupted() const;
+
   // Changes nothing. Errors: kInvalidArgument (this GPU cannot hold it), kUnsupported (no MIG
   // here), kPermission.
   Result<std::vector<MigPlan>> plan(const MigWishes& wishes);
@@ -63,6 +66,8 @@ class MigControl {
   Result<std::vector<MigPlan>> apply(const MigWishes& wishes);
 
  private:
+  std::string journal_path() const;
+
   Nvml& nvml_;
   std::string directory_;
 };

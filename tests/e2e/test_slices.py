@@ -126,6 +126,7 @@ def test_killed_after_any_call_the_next_run_mends_it(machine, tmp_path):
         (tmp_path / "state").write_bytes(start)
         m.slices("apply", "-f", LABELS, "-c", "all-1g.5gb", expect=-signal.SIGKILL, FAKE_NVML_KILL=str(n))
         assert (tmp_path / "run/mig.journal").exists()
+        assert n % 4 or "an apply was ended half-way" in m.slices("plan", "-f", LABELS, "-c", "all-1g.5gb").stderr
         m.slices("apply", "-f", LABELS, "-c", "all-1g.5gb")
         assert m.profiles() == ["1g.5gb"] * 7 and not (tmp_path / "run/mig.journal").exists()
 
