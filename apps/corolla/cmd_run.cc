@@ -86,7 +86,7 @@ Result<std::vector<NamedTensor>> run_model(const Options& options) {
 
 Result<std::vector<NamedTensor>> run_plan(const Options& options) {
   ASSIGN_OR_RETURN(const plan::Plan plan, plan::read_plan(options.model));
-  if (plan.programs.empty())
+  if (plan.target.engine == "openvino")
     return Error{Code::kInvalidArgument,
                  options.model + " is a plan for OpenVINO; run it with --engine openvino"};
   std::vector<std::string> names;

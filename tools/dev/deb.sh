@@ -4,7 +4,7 @@
 dev_deb() {
   local version=${1:-} folder=${2:-dist}
   [ -f build/build.ninja ] || dev_build build corolla
-  step "building the programs" ninja -C build corolla corolla-front $(ninja -C build -t targets all | sed -n 's/^\(corolla-worker-[a-z]*\): phony$/\1/p')
+  step "building the programs" ninja -C build corolla corolla-front $(ninja -C build -t targets all | sed -n 's/^\(corolla-\(worker-[a-z]*\|openvino\)\): phony$/\1/p')
   rm -rf "$folder"
   step "packing ${version:-the Debian package}" cpack --config build/CPackConfig.cmake -G DEB -B "$folder" ${version:+-D "CPACK_PACKAGE_VERSION=$version"}
   rm -rf "$folder/_CPack_Packages"

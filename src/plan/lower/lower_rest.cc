@@ -69,9 +69,10 @@ Status lower_reduce(Builder& b, const Node& node, Reduce::Kind kind) {
   } else if (node.input(1) != kNoValue) {
     if (!b.value(node.inputs[1]).is_constant()) return no_step("its axes are not constant");
     ASSIGN_OR_RETURN(reduce.axes, normal_axes(b.value(node.inputs[1]).constant.ints(), x.size()));
-  } else {
-    for (size_t d = 0; d < x.size(); ++d) reduce.axes.push_back(static_cast<int64_t>(d));
   }
+  if (reduce.axes.empty() && node.attributes.integer("noop_with_empty_axes", 0) == 0)
+    for (size_t d = 0; d < x.size(); ++d) reduce.axes.push_back(static_cast<int64_t>(d));
+  if (reduce.axes.empty()) return no_step("it reduces nothing");
   ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
   Shape kept = x;
   for (const int64_t a : reduce.axes) kept[static_cast<size_t>(a)] = 1;
