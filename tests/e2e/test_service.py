@@ -3,10 +3,14 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 
 import pytest
+import tritonclient.http
+
+from closed_loop import ROW
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("COROLLA_BIN", ROOT / "build" / "bin"))
@@ -42,3 +46,41 @@ def test_the_unit_is_read_and_confined(tmp_path):
     assert "corolla.service" not in verify.stdout + verify.stderr, verify.stderr
     security = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=40", unit], capture_output=True, text=True)
     assert security.returncode == 0, security.stdout[-400:] + security.stderr
+
+
+def capabilities():
+    unit = (ROOT / "deploy" / "systemd" / "corolla.service").read_text()
+    return next(line.split("=")[1].split() for line in unit.splitlines() if line.startswith("CapabilityBoundingSet="))
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can give capabilities away")
+def test_the_units_capabilities_suffice(own_fleet):
+    """The front becomes nobody, a client's shared memory is opened whoever owns it, and dead processes are replaced."""
+    names = ",".join(["-all", *("+" + c.removeprefix("CAP_").lower() for c in capabilities())])
+    fleet = own_fleet(prefix=["setpriv", "--bounding-set", names, "--inh-caps", "-all", "--no-new-privs"])
+    def field(pid, key):
+        return next(line.split()[1] for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(key + ":"))
+    assert bin(int(field(fleet.process.pid, "CapEff"), 16)).count("1") == len(capabilities())
+    status = fleet.status()
+    assert field(status["front"]["pid"], "Uid") == "65534" and int(field(status["front"]["pid"], "CapEff"), 16) == 0
+    assert status["front"]["memory_bytes"] > 0, "the keeper can look at another user's process"
+
+    key = f"corolla-service-{os.getpid()}"
+    path = pathlib.Path("/dev/shm") / key
+    path.write_bytes(bytes(16))
+    os.chmod(path, 0o600)
+    os.chown(path, 12345, 12345)
+    try:
+        client = tritonclient.http.InferenceServerClient(fleet.http)
+        client.register_system_shared_memory("mine", key, 16)
+        tensor = tritonclient.http.InferInput("input", [1, 4], "FP32")
+        tensor.set_shared_memory("mine", 16)
+        for dead in (status["front"]["pid"], fleet.workers()[0]["pid"]):
+            assert client.infer("tiny", [tensor]).as_numpy("output").tobytes() == ROW
+            os.kill(dead, signal.SIGKILL)
+            fleet.wait(lambda s: s["state"] == "ready" and s["front"]["ready"] and len([w for w in s["workers"] if w["state"] == "serving"]) == 2
+                       and dead not in [s["front"]["pid"], *(w["pid"] for w in s["workers"])], "a successor")
+            client = tritonclient.http.InferenceServerClient(fleet.http)
+    finally:
+        path.unlink()
+    fleet.stop()
