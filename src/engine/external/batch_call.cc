@@ -26,6 +26,12 @@ Error broken(const std::string& output, const std::string& what) {
   return {Code::kInternal, "the external server's output '" + output + "' " + what};
 }
 
+Error too_short(const client::OutputValue& value) {
+  return broken(value.name, "has " + std::to_string(value.bytes.size()) +
+                                " bytes, fewer than its shape " + shape_text(value.shape) +
+                                " makes");
+}
+
 // Bytes of the first `elements` of a BYTES tensor.
 Result<size_t> bytes_of_elements(const client::OutputValue& value, std::span<const std::byte> from,
                                  int64_t elements) {
@@ -51,6 +57,8 @@ Status deal_one(const CallModel& model, size_t index, const client::OutputValue&
   std::vector<int64_t> row_shape(value.shape.begin() + (model.batched ? 1 : 0), value.shape.end());
   const auto row_elements = element_count(row_shape);
   if (!row_elements.ok()) return broken(value.name, "has shape " + shape_text(value.shape));
+  // No element has less than a byte: beyond that, products below could overflow.
+  if (*row_elements > static_cast<int64_t>(value.bytes.size())) return too_short(value);
   std::span<const std::byte> left = value.bytes;
   for (const Request* request : group) {
     const int64_t elements = *row_elements * (model.batched ? request->rows : 1);
@@ -58,10 +66,7 @@ Status deal_one(const CallModel& model, size_t index, const client::OutputValue&
     if (value.dtype == DType::kBytes) {
       ASSIGN_OR_RETURN(bytes, bytes_of_elements(value, left, elements));
     }
-    if (bytes > left.size())
-      return broken(value.name, "has " + std::to_string(value.bytes.size()) +
-                                    " bytes, fewer than its shape " + shape_text(value.shape) +
-                                    " makes");
+    if (bytes > left.size()) return too_short(value);
     if (request->reply->wants(index)) {
       std::vector<int64_t> shape = row_shape;
       if (model.batched) shape.insert(shape.begin(), request->rows);

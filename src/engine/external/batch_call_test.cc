@@ -121,6 +121,8 @@ TEST(BatchCall, AnswersThatAreNotWhatWasPromisedAreRefused) {
   EXPECT_THAT(refusal(answer(DType::kFp32, {1, 2}, bytes.first(7), {})),
               HasSubstr("7 bytes, fewer"));
   EXPECT_THAT(refusal(answer(DType::kFp32, {1, 2}, bytes, {})), HasSubstr("12 bytes, more"));
+  EXPECT_THAT(refusal(answer(DType::kFp32, {1, INT64_MAX}, bytes.first(8), {})),
+              HasSubstr("8 bytes, fewer"));
   EXPECT_THAT(refusal(answer(DType::kInt32, {1, 2}, bytes.first(8), {})),
               HasSubstr("is INT32, and was to be FP32"));
   EXPECT_THAT(refusal(answer(DType::kFp32, {2, 1}, bytes.first(8), {})), HasSubstr("for 1 rows"));
