@@ -38,6 +38,11 @@ dev_bench() {
       need_peers
       .venv-peers/bin/python bench/engine_share.py --bin build/bin "$@"
       ;;
+    external)
+      shift
+      need_test_env
+      .venv-test/bin/python bench/external.py --bin build/bin "$@"
+      ;;
     life)
       need_test_env
       .venv-test/bin/python bench/fleet_life.py --bin build/bin --models models
