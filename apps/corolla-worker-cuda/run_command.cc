@@ -20,7 +20,7 @@ namespace {
 
 struct Wishes {
   std::string model, out = ".";
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs, options;
   int times = 1;
 };
 
@@ -57,7 +57,9 @@ Status run(const Wishes& wishes) {
   const auto& first = given.begin()->second.shape();
   const int64_t rows = first.empty() ? 1 : first[0];
   engine::EngineSetup setup;
-  setup.options["lanes"] = "1";
+  if (wishes.options.empty()) setup.options["lanes"] = "1";
+  for (const std::string& option : wishes.options)
+    setup.options[option.substr(0, option.find('='))] = option.substr(option.find('=') + 1);
   ASSIGN_OR_RETURN(const auto engine, engine::make_cuda_engine(setup));
   engine::ModelSource source;
   source.name = source.path = wishes.model;
@@ -119,6 +121,7 @@ int run_once(int argc, char** argv) {
   app.add_option("--run", wishes.model, "a plan or an ONNX model")->required();
   app.add_option("--input", wishes.inputs, "NAME=FILE.npy, once for each input");
   app.add_option("--out", wishes.out, "folder for one .npy an output");
+  app.add_option("--option", wishes.options, "NAME=VALUE of the engine's options");
   app.add_option("--times", wishes.times, "runs; the last one is written");
   CLI11_PARSE(app, argc, argv);
   log::init("run", false, log::Level::kWarn);

@@ -1,6 +1,7 @@
 // Checks and times the CUDA engine's kernels on ResNet-50, without a model file.
 //
 //   kernel_bench check                     every kernel and split of every shape against a slow one
+//   kernel_bench check-few                 some of them, for compute-sanitizer
 //   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
 //   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
@@ -21,6 +22,7 @@
 
 #include "base/time.h"
 #include "engine/cuda/device_memory.h"
+#include "engine/cuda/green_contexts.h"
 #include "engine/cuda/kernels/picture_kernels.h"
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
@@ -128,13 +130,16 @@ double difference(const ConvProblem& p, const std::vector<float>& reference) {
   return ratio == ratio ? ratio : 1e30;
 }
 
-int check(int64_t batch) {
+// `few`: of each kernel one launch without splits, one through memory and one cluster, for slow
+// tools.
+int check(int64_t batch, bool few) {
   const DeviceFacts device = must(device_facts());
   auto loaded = load({batch});
   Placed placed = place(*loaded, loaded->plan.programs[0]);
   cudaStream_t stream;
   must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
   std::map<std::string, int> seen;
+  std::map<std::pair<const ConvKernel*, int>, int> tried;
   int checked = 0, bad = 0;
   double worst = 0;
   for (Launch& launch : placed.launches) {
@@ -155,6 +160,13 @@ int check(int64_t batch) {
     std::vector<ConvChoice> choices = candidates(p, device);
     const bool known = seen[shape_key(p)]++ > 0;
     if (known) choices = {likely_choice(p, device)};
+    if (few) {
+      std::erase_if(choices, [&](const ConvChoice& choice) {
+        const int kind = choice.splits == 1 ? 0 : choice.cluster ? 2 : 1;
+        return tried[{choice.kernel, kind}]++ > 0;
+      });
+      if (choices.empty()) choices = {likely_choice(p, device)};
+    }
     for (const ConvChoice& choice : choices) {
       launch.choice = choice;
       const Workspace workspace = must(Workspace::make(std::span(&launch, 1)));
@@ -193,14 +205,15 @@ int time_programs(const std::vector<int64_t>& batches, const char* path) {
   for (const plan::Program& program : loaded->plan.programs) {
     Placed placed = place(*loaded, program);
     const TuneReport report = must(tune(placed.launches, device, table, {}));
-    const double us = must(time_launches(placed.launches, device, 100));
+    const Spread us = must(time_spread(placed.launches, device, 100));
     const double stream_us = must(time_launches(placed.launches, device, 20, 10));
     double flops = 0, bytes = 0;
     for (const Launch& launch : placed.launches) flops += launch.flops, bytes += launch.bytes;
     std::printf(
-        "batch %3d: %8.1f us alone, %8.1f us in a row: %7.0f img/s, %5.0f TFLOP/s; sum of layers "
+        "batch %3d: %8.1f us alone (p10 %.1f, p90 %.1f), %8.1f us in a row: %7.0f img/s, %5.0f "
+        "TFLOP/s; sum of layers "
         "%.1f, in place %.1f -> %.1f; tuned %d in %.1f s (%zu launches, %.2f GFLOP, %.1f MB)\n",
-        static_cast<int>(program.batch), us, stream_us,
+        static_cast<int>(program.batch), us.p50, us.p10, us.p90, stream_us,
         static_cast<double>(program.batch) / stream_us * 1e6, flops / stream_us * 1e-6,
         report.alone_us, report.before_us, report.after_us, report.timed, report.seconds,
         placed.launches.size(), flops * 1e-9, bytes * 1e-6);
@@ -242,11 +255,18 @@ int serve(double seconds, double at, const char* path, int streams, int64_t batc
     PinnedMemory host_in, host_out;
   };
   std::vector<Lane> lanes(static_cast<size_t>(streams));
+  // COROLLA_GREEN=16: each stream has so many multiprocessors of its own, cut from this device.
+  std::vector<GreenStream> green;
+  if (const char* share = std::getenv("COROLLA_GREEN"))
+    green = must(green_streams(0, std::vector<int>(lanes.size(), std::atoi(share))));
   for (Lane& lane : lanes) {
     lane.placed = place(*loaded, loaded->plan.programs[0]);
     (void)must(tune(lane.placed.launches, device, table, {.in_place = false}));
     lane.workspace = must(Workspace::make(lane.placed.launches));
-    must(cudaStreamCreateWithFlags(&lane.stream, cudaStreamNonBlocking), "stream");
+    if (green.empty())
+      must(cudaStreamCreateWithFlags(&lane.stream, cudaStreamNonBlocking), "stream");
+    else
+      lane.stream = green[static_cast<size_t>(&lane - lanes.data())].stream;
     lane.replay = must(Replay::record(lane.placed.launches, lane.workspace, {lane.stream, true}));
     lane.host_in = must(PinnedMemory::make(lane.placed.input.bytes(), "input"));
     lane.host_out = must(PinnedMemory::make(lane.placed.output.bytes(), "output"));
@@ -303,7 +323,8 @@ int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   const DeviceFacts device = must(device_facts());
   must(prepare_conv_kernels(device.compute_capability, device.shared_bytes - 3072), "kernels");
-  if (mode == "check") return check(argc > 2 ? std::atoi(argv[2]) : 1);
+  if (mode == "check") return check(argc > 2 ? std::atoi(argv[2]) : 1, false);
+  if (mode == "check-few") return check(1, true);
   if (mode == "time" && argc > 2) {
     std::vector<int64_t> batches;
     std::istringstream list(argv[2]);
@@ -315,7 +336,8 @@ int main(int argc, char** argv) {
     return serve(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
                  argc > 6 ? std::atoi(argv[6]) : 1);
   std::fprintf(stderr,
-               "usage: kernel_bench check [BATCH] | time BATCHES [TABLE] | layers BATCH [TABLE] | "
+               "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE] | layers "
+               "BATCH [TABLE] | "
                "serve SECONDS AT TABLE STREAMS [BATCH]\n");
   return 2;
 }

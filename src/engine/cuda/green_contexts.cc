@@ -11,6 +11,8 @@
 namespace corolla::engine::cuda {
 namespace {
 
+constexpr int kGroup = 8;  // multiprocessors: the smallest part of an sm_90
+
 // The driver's functions, found at run time: nothing links libcuda.
 struct Driver {
   decltype(&cuDeviceGet) device_get;
@@ -61,39 +63,51 @@ Result<std::vector<GreenStream>> green_streams(int device,
   CUDA_OR_RETURN("cannot make the device's context", cudaFree(nullptr));
   CUdevice handle;
   RETURN_IF_ERROR(check("cannot find the device", d.device_get(&handle, device)));
-  CUdevResource left;
+  CUdevResource all;
   RETURN_IF_ERROR(check("cannot ask for the device's multiprocessors",
-                        d.resource(handle, &left, CU_DEV_RESOURCE_TYPE_SM)));
-  // The smaller ones first: they are rounded up, and the largest takes what is left as it is where
-  // rounding up would pass it (16, 16 and 100 of 132, where splits go by 8).
+                        d.resource(handle, &all, CU_DEV_RESOURCE_TYPE_SM)));
+  // One split into the smallest groups there are, of which a slice takes as many as it needs: parts
+  // of one split do not overlap, and what is left of one cannot be split again.
+  const auto least = static_cast<unsigned>(kGroup);
+  unsigned count = 0;
+  RETURN_IF_ERROR(check("cannot split the device's multiprocessors",
+                        d.split(nullptr, &count, &all, nullptr, 0, least)));
+  std::vector<CUdevResource> groups(count);
+  CUdevResource rest;
+  RETURN_IF_ERROR(check("cannot split the device's multiprocessors",
+                        d.split(groups.data(), &count, &all, &rest, 0, least)));
+  // The smaller slices first: they are rounded up, and the largest takes what is left as it is
+  // where rounding up would pass it (16, 16 and 100 of 132, where groups are of 8).
+  if (rest.type == CU_DEV_RESOURCE_TYPE_SM && rest.sm.smCount > 0) groups.push_back(rest);
   std::vector<size_t> order(multiprocessors.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return multiprocessors[a] < multiprocessors[b]; });
   std::vector<GreenStream> made(multiprocessors.size());
+  size_t next = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     const auto wanted = static_cast<unsigned>(multiprocessors[order[i]]);
-    CUdevResource part, rest;
-    unsigned groups = 1;
-    const CUresult result = d.split(&part, &groups, &left, &rest, 0, wanted);
-    if (result != CUDA_SUCCESS || groups == 0 || part.sm.smCount < wanted) {
-      if (i + 1 < order.size() || left.sm.smCount < wanted)
-        return Error{Code::kTooLarge, "green: " + std::to_string(wanted) +
-                                          " multiprocessors are wanted, and " +
-                                          std::to_string(left.sm.smCount) + " are left after " +
-                                          std::to_string(i) + " slices"};
-      part = left;
-    }
+    unsigned got = 0;
+    size_t taken = 0;
+    while (got < wanted && next + taken < groups.size()) got += groups[next + taken++].sm.smCount;
+    if (got < wanted)
+      return Error{Code::kTooLarge, "green: " + std::to_string(wanted) +
+                                        " multiprocessors are wanted, and " + std::to_string(got) +
+                                        " are left after " + std::to_string(i) +
+                                        " slices; the smaller ones are rounded up to groups of " +
+                                        std::to_string(kGroup)};
     CUdevResourceDesc description;
-    RETURN_IF_ERROR(check("cannot describe a green context", d.describe(&description, &part, 1)));
+    RETURN_IF_ERROR(
+        check("cannot describe a green context",
+              d.describe(&description, groups.data() + next, static_cast<unsigned>(taken))));
+    next += taken;
     CUgreenCtx context;
     RETURN_IF_ERROR(check("cannot make a green context",
                           d.create(&context, description, handle, CU_GREEN_CTX_DEFAULT_STREAM)));
     CUstream stream;
     RETURN_IF_ERROR(check("cannot make a stream of a green context",
                           d.stream(&stream, context, CU_STREAM_NON_BLOCKING, 0)));
-    made[order[i]] = {stream, static_cast<int>(part.sm.smCount)};
-    left = rest;
+    made[order[i]] = {stream, static_cast<int>(got)};
   }
   return made;
 }

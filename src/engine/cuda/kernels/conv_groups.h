@@ -6,6 +6,7 @@ namespace corolla::engine::cuda {
 
 std::span<const ConvKernel> conv_group_mma();
 std::span<const ConvKernel> conv_group_wgmma();
+std::span<const ConvKernel> conv_group_wgmma_drain();
 std::span<const ConvKernel> conv_group_wgmma_big();
 
 }  // namespace corolla::engine::cuda

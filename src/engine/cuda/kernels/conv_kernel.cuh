@@ -21,11 +21,15 @@
 
 namespace corolla::engine::cuda {
 
-template <int kM_, int kN_, int kWarpsM_, int kWarpsN_, int kStages_, int kBlocks_, bool kWgmma_>
+template <int kM_, int kN_, int kWarpsM_, int kWarpsN_, int kStages_, int kBlocks_, bool kWgmma_,
+          bool kDrain_ = false>
 struct ConvTile {
   static constexpr int kM = kM_, kN = kN_, kWarpsM = kWarpsM_, kWarpsN = kWarpsN_, kStages = kStages_;
   static constexpr int kBlocks = kBlocks_;  // a multiprocessor, at least
   static constexpr bool kWgmma = kWgmma_;
+  // wgmma: each step's products end before the next step begins. One more stage may then be in
+  // flight, which is worth more where several blocks share a multiprocessor and K is short.
+  static constexpr bool kDrain = kDrain_;
   static constexpr int kThreads = kWarpsM * kWarpsN * 32;
   static constexpr int kRowsAtOnce = kThreads / 8;
   static constexpr int kChunksM = kM / kRowsAtOnce, kChunksN = kN / kRowsAtOnce;  // a thread, a step
@@ -35,7 +39,7 @@ struct ConvTile {
   static constexpr int kColumnBlocks = kN / kWarpsN / 8;
   static constexpr int kSumPitch = kN + 8;  // floats; no bank conflicts for pairs
   // Stages in flight: wgmma reads a stage while the next step begins, so one less may be refilled.
-  static constexpr int kAhead = kWgmma ? kStages - 2 : kStages - 1;
+  static constexpr int kAhead = kWgmma && !kDrain ? kStages - 2 : kStages - 1;
   // The finished tile, and the residual before it, lie where a stage lay that is free by then.
   static constexpr int kRowChunks = kN / 8;
   static constexpr int kTileBytes = kM * kN * 2;
@@ -371,7 +375,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
     }
     ptx::copy_commit();
     if constexpr (Tile::kWgmma)
-      ptx::wgmma_wait<1>();
+      ptx::wgmma_wait<Tile::kDrain ? 0 : 1>();
     else
       mma_stage<Tile>(sums, stage, warp_m, warp_n, lane);
     if (++slot == Tile::kStages) slot = 0;

@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ 
     const int at = static_cast<int>(rest - next * p.dims[d]);
     rest = next;
     inside = inside && at >= p.inside_from[d] && at < p.inside_to[d];
-    from += at * p.x_stride[d];
+    from += (d == p.indexed ? p.index[at] : at) * p.x_stride[d];
     to += at * p.y_stride[d];
   }
   write(p.y, p.y_cell, to, inside ? read(p.x, p.x_cell, from) : p.fill);

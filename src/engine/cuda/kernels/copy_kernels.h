@@ -22,6 +22,9 @@ struct CopyProblem {
   int dims[kCopyRank] = {};
   int64_t x_stride[kCopyRank] = {}, y_stride[kCopyRank] = {};
   int inside_from[kCopyRank] = {}, inside_to[kCopyRank] = {};
+  // Where not null: along dimension `indexed`, x is read at index[i] instead of i.
+  const int* index = nullptr;
+  int indexed = -1;
   float fill = 0;
 };
 cudaError_t launch_copy(const CopyProblem& problem, const Launching& launching);

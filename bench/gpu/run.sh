@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Builds, checks, tunes and measures the CUDA engine on the GPU of this machine, in under eight minutes:
+#
+#   bench/gpu/run.sh [BIN] [OUT]     BIN: folder with kernel_bench and corolla-worker-cuda; else they are built
+#
+# Rows: whole GPU and an 18-multiprocessor share by MPS, one and seven at once, beside PyTorch in CUDA graphs.
+# Prints a table and writes OUT/gpu.json, OUT/*.txt. Never changes the card's settings; the MPS daemon that it
+# starts is its own and ends with it. BIN may come from another machine.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+bin=${1:-}
+out=${2:-$(mktemp -d)}
+mkdir -p "$out"
+work=$(mktemp -d)
+if [ -z "$bin" ]; then
+  bin=$root/build/bin
+  { cmake -S "$root" -B "$root/build" -G Ninja && ninja -C "$root/build" kernel_bench corolla-worker-cuda; } > "$out/build.txt" 2>&1 ||
+    { tail -20 "$out/build.txt"; echo "run.sh: the build failed; see $out/build.txt"; exit 1; }
+fi
+bench=$bin/kernel_bench
+
+echo "== as found =="
+nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader | tee "$out/found.txt"
+echo "== every kernel and split against a slow one =="
+failed=0
+for batch in 1 3; do timeout 120 "$bench" check $batch | tee -a "$out/check.txt" | tail -8; [ "${PIPESTATUS[0]}" = 0 ] || failed=1; done
+echo "== compute-sanitizer, one split and one cluster of each kernel =="
+for tool in memcheck racecheck synccheck; do
+  timeout 90 compute-sanitizer --tool $tool --error-exitcode 9 "$bench" check-few > "$out/$tool.txt" 2>&1
+  case $? in 0) echo "$tool: clean" ;; 124) echo "$tool: not done in 90 s" ;; *) echo "$tool: see $out/$tool.txt"; failed=1 ;; esac
+done
+echo "== whole GPU =="
+timeout 120 "$bench" time 1,8,32,128 "$out/whole.table" | tee "$out/whole.txt"
+timeout 60 "$bench" layers 1 "$out/whole.table" > "$out/layers1.txt"
+timeout 60 "$bench" layers 128 "$out/whole.table" > "$out/layers128.txt"
+nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader | sed 's/^/under load: /' | tee -a "$out/found.txt"
+timeout 90 python3 "$here/torch_peer.py" 1,8,32,128 2> "$out/torch.err" | tee "$out/torch.txt"
+
+echo "== a share of 18 multiprocessors (MPS) =="
+export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
+mkdir -p "$work/mps"
+if nvidia-cuda-mps-control -d; then
+  trap 'echo quit | nvidia-cuda-mps-control > /dev/null' EXIT
+  export CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=14
+  timeout 60 "$bench" time 1,8 "$out/slice.table" | tee "$out/slice.txt"
+  timeout 60 "$bench" layers 1 "$out/slice.table" > "$out/layers1-slice.txt"
+  timeout 60 python3 "$here/torch_peer.py" 1 2>> "$out/torch.err" | sed 's/^/slice: /' | tee -a "$out/torch.txt"
+  timeout 20 "$bench" serve 2 0 "$out/slice.table" 1 1 | sed 's/^/one alone: /' | tee "$out/serve.txt"
+  at=$(($(date +%s) + 5))
+  pids=()
+  for _ in 1 2 3 4 5 6 7; do timeout 30 "$bench" serve 3 $at "$out/slice.table" 1 1 >> "$work/seven.txt" & pids+=($!); done
+  wait "${pids[@]}"
+  sed 's/^/seven at once: /' "$work/seven.txt" | tee -a "$out/serve.txt"
+else
+  echo "MPS does not start here: no slices were measured"
+fi
+python3 "$here/summary.py" "$out" | tee "$out/summary.txt"
+exit $failed

@@ -1,0 +1,263 @@
+#include <cuda_fp16.h>
+
+#include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/general_kernels.h"
+#include "engine/cuda/kernels/ptx.cuh"
+
+namespace corolla::engine::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+dim3 grid_of(int64_t items) { return dim3(static_cast<unsigned>((items + kThreads - 1) / kThreads)); }
+
+__device__ float half_at(const void* x, int64_t at) { return __half2float(static_cast<const __half*>(x)[at]); }
+__device__ void put_half(void* y, int64_t at, float v) { static_cast<__half*>(y)[at] = __float2half_rn(v); }
+__device__ int64_t item() { return int64_t{blockIdx.x} * kThreads + threadIdx.x; }
+
+__global__ void __launch_bounds__(kThreads) grouped_conv_kernel(const __grid_constant__ GroupedConvProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  const int64_t i = item();
+  const int o = static_cast<int>(i % p.y_stored);
+  const int64_t pixel = i / p.y_stored;
+  const int ow = static_cast<int>(pixel % p.out_w), oh = static_cast<int>(pixel / p.out_w % p.out_h);
+  const int64_t n = pixel / p.out_w / p.out_h;
+  if (n >= p.images) return;
+  float sum = 0;
+  if (o < p.outputs) {
+    const int in_group = p.channels / p.groups, c0 = o / (p.outputs / p.groups) * in_group;
+    const __half* w = static_cast<const __half*>(p.w) + static_cast<int64_t>(o) * p.kernel_h * p.kernel_w * in_group;
+    for (int r = 0; r < p.kernel_h; ++r) {
+      const int h = oh * p.stride_h - p.pad_h + r * p.dilation_h;
+      if (static_cast<unsigned>(h) >= static_cast<unsigned>(p.height)) continue;
+      for (int s = 0; s < p.kernel_w; ++s) {
+        const int v = ow * p.stride_w - p.pad_w + s * p.dilation_w;
+        if (static_cast<unsigned>(v) >= static_cast<unsigned>(p.width)) continue;
+        const __half* x = static_cast<const __half*>(p.x) + ((n * p.height + h) * p.width + v) * p.x_stored + c0;
+        const __half* tap = w + (r * p.kernel_w + s) * in_group;
+        for (int c = 0; c < in_group; ++c) sum += __half2float(x[c]) * __half2float(tap[c]);
+      }
+    }
+    if (p.bias != nullptr) sum += p.bias[o];
+    if (p.residual != nullptr) sum += half_at(p.residual, pixel * p.y_stored + o);
+    sum = activated(sum, p.act, p.act_a, p.act_b);
+  }
+  put_half(p.y, i, sum);
+}
+
+// Eight channels a thread. w: [channels][taps].
+__global__ void __launch_bounds__(kThreads) depthwise_kernel(const __grid_constant__ GroupedConvProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  const int chunks = p.y_stored / 8, taps = p.kernel_h * p.kernel_w;
+  const int64_t i = item();
+  const int chunk = static_cast<int>(i % chunks);
+  const int64_t pixel = i / chunks;
+  const int ow = static_cast<int>(pixel % p.out_w), oh = static_cast<int>(pixel / p.out_w % p.out_h);
+  const int64_t n = pixel / p.out_w / p.out_h;
+  if (n >= p.images) return;
+  float sums[8];
+#pragma unroll
+  for (int e = 0; e < 8; ++e) sums[e] = p.bias != nullptr ? p.bias[chunk * 8 + e] : 0.f;
+  const __half* w = static_cast<const __half*>(p.w) + static_cast<int64_t>(chunk) * 8 * taps;
+  for (int r = 0; r < p.kernel_h; ++r) {
+    const int h = oh * p.stride_h - p.pad_h + r * p.dilation_h;
+    if (static_cast<unsigned>(h) >= static_cast<unsigned>(p.height)) continue;
+    for (int s = 0; s < p.kernel_w; ++s) {
+      const int v = ow * p.stride_w - p.pad_w + s * p.dilation_w;
+      if (static_cast<unsigned>(v) >= static_cast<unsigned>(p.width)) continue;
+      const uint4 packed = static_cast<const uint4*>(p.x)[((n * p.height + h) * p.width + v) * chunks + chunk];
+      const __half* x = reinterpret_cast<const __half*>(&packed);
+#pragma unroll
+      for (int e = 0; e < 8; ++e) sums[e] += __half2float(x[e]) * __half2float(w[e * taps + r * p.kernel_w + s]);
+    }
+  }
+  uint4 packed = {};
+  if (p.residual != nullptr) packed = static_cast<const uint4*>(p.residual)[i];
+  __half* y = reinterpret_cast<__half*>(&packed);
+#pragma unroll
+  for (int e = 0; e < 8; ++e) {
+    const float v = activated(sums[e] + __half2float(y[e]), p.act, p.act_a, p.act_b);
+    y[e] = __float2half_rn(chunk * 8 + e < p.outputs ? v : 0.f);
+  }
+  static_cast<uint4*>(p.y)[i] = packed;
+}
+
+__device__ float combine(int kind, float a, float b) {
+  switch (kind) {
+    case 1: return a + b;
+    case 2: return a - b;
+    case 3: return a * b;
+    case 4: return a / b;
+    case 5: return powf(a, b);
+    case 6: return fminf(a, b);
+    case 7: return fmaxf(a, b);
+    case 8: return sqrtf(a);
+    case 9: return expf(a);
+    case 10: return logf(a);
+    case 11: return erff(a);
+    case 12: return -a;
+    case 13: return fabsf(a);
+    case 14: return 1.f / a;
+    default: return a;
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) elementwise_kernel(const __grid_constant__ ElementwiseProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  int64_t rest = item();
+  if (rest >= p.count) return;
+  int64_t a = 0, b = 0, r = 0, y = 0;
+  bool real = true;
+#pragma unroll
+  for (int d = kGeneralRank - 1; d >= 0; --d) {
+    if (d >= p.rank) continue;
+    const int64_t next = rest / p.dims[d], at = rest - next * p.dims[d];
+    rest = next;
+    a += at * p.a_stride[d];
+    b += at * p.b_stride[d];
+    r += at * p.r_stride[d];
+    y += at * p.y_stride[d];
+    if (d == p.channel_dim && at >= p.real_channels) real = false;
+  }
+  float v = 0;
+  if (real) {
+    const float left = p.a_float ? static_cast<const float*>(p.a)[a] : half_at(p.a, a);
+    const float right = p.b == nullptr ? 0.f : p.b_float ? static_cast<const float*>(p.b)[b] : half_at(p.b, b);
+    v = combine(p.kind, left, right);
+    if (p.residual != nullptr) v += half_at(p.residual, r);
+    v = activated(v, p.act, p.act_a, p.act_b);
+  }
+  put_half(p.y, y, v);
+}
+
+constexpr int kTile = 16;
+__global__ void __launch_bounds__(kTile * kTile) matmul_kernel(const __grid_constant__ MatmulProblem p) {
+  __shared__ float a_tile[kTile][kTile + 1], b_tile[kTile][kTile + 1];
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  const int tx = threadIdx.x % kTile, ty = threadIdx.x / kTile;
+  const int m = blockIdx.y * kTile + ty, n = blockIdx.x * kTile + tx;
+  int64_t a = 0, b = 0;
+  int rest = blockIdx.z;
+  for (int d = p.rank - 1; d >= 0; --d) {
+    const int next = rest / p.dims[d], at = rest - next * p.dims[d];
+    rest = next;
+    a += at * p.a_batch[d];
+    b += at * p.b_batch[d];
+  }
+  float sum = 0;
+  for (int k0 = 0; k0 < p.k; k0 += kTile) {
+    const int n_row = blockIdx.x * kTile + ty;
+    a_tile[ty][tx] = m < p.m && k0 + tx < p.k ? half_at(p.a, a + m * p.a_row + k0 + tx) : 0.f;
+    // Whichever of b's directions is dense is read along the threads.
+    if (p.b_n == 1)
+      b_tile[ty][tx] = n < p.n && k0 + ty < p.k ? half_at(p.b, b + (k0 + ty) * p.b_k + n) : 0.f;
+    else
+      b_tile[tx][ty] = n_row < p.n && k0 + tx < p.k ? half_at(p.b, b + (k0 + tx) * p.b_k + n_row * p.b_n) : 0.f;
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < kTile; ++k) sum += a_tile[ty][k] * b_tile[k][tx];
+    __syncthreads();
+  }
+  if (m >= p.m || n >= p.n) return;
+  const int64_t at = (int64_t{blockIdx.z} * p.m + m) * p.n + n;
+  float v = sum * p.alpha;
+  if (p.bias != nullptr) v += p.bias[n];
+  if (p.residual != nullptr) v += half_at(p.residual, at);
+  put_half(p.y, at, activated(v, p.act, p.act_a, p.act_b));
+}
+
+// One warp a row.
+__global__ void __launch_bounds__(kThreads) layer_norm_kernel(const __grid_constant__ LayerNormProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  const int64_t row = int64_t{blockIdx.x} * (kThreads / 32) + threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  if (row >= p.rows) return;
+  const int64_t base = row * p.columns;
+  const auto all = [](float v) {
+#pragma unroll
+    for (int d = 16; d > 0; d /= 2) v += __shfl_xor_sync(~0u, v, d);
+    return v;
+  };
+  float sum = 0;
+  for (int i = lane; i < p.columns; i += 32) sum += half_at(p.x, base + i);
+  const float mean = all(sum) / static_cast<float>(p.columns);
+  float squares = 0;
+  for (int i = lane; i < p.columns; i += 32) {
+    const float off = half_at(p.x, base + i) - mean;
+    squares += off * off;
+  }
+  const float scale = rsqrtf(all(squares) / static_cast<float>(p.columns) + p.epsilon);
+  for (int i = lane; i < p.columns; i += 32)
+    put_half(p.y, base + i, (half_at(p.x, base + i) - mean) * scale * p.gamma[i] + p.beta[i]);
+}
+
+// One warp an output.
+__global__ void __launch_bounds__(kThreads) reduce_kernel(const __grid_constant__ ReduceProblem p) {
+  ptx::let_next_start();
+  ptx::wait_for_previous();
+  int64_t rest = int64_t{blockIdx.x} * (kThreads / 32) + threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  if (rest >= p.count) return;
+  int64_t x = 0, y = 0;
+  bool real = true;
+  for (int d = p.kept - 1; d >= 0; --d) {
+    const int64_t next = rest / p.kept_dims[d], at = rest - next * p.kept_dims[d];
+    rest = next;
+    x += at * p.x_kept[d];
+    y += at * p.y_kept[d];
+    if (d == p.channel_dim && at >= p.real_channels) real = false;
+  }
+  float v = p.kind == 2 ? -INFINITY : p.kind == 3 ? INFINITY : 0.f;
+  const auto join = [&](float a, float b) { return p.kind == 2 ? fmaxf(a, b) : p.kind == 3 ? fminf(a, b) : a + b; };
+  for (int64_t i = lane; real && i < p.each; i += 32) {
+    int64_t left = i, from = x;
+    for (int d = p.reduced - 1; d >= 0; --d) {
+      const int64_t next = left / p.reduced_dims[d];
+      from += (left - next * p.reduced_dims[d]) * p.x_reduced[d];
+      left = next;
+    }
+    v = join(v, half_at(p.x, from));
+  }
+#pragma unroll
+  for (int d = 16; d > 0; d /= 2) v = join(v, __shfl_xor_sync(~0u, v, d));
+  if (lane == 0) put_half(p.y, y, real ? (p.kind == 0 ? v / static_cast<float>(p.each) : v) : 0.f);
+}
+
+template <class Kernel>
+const void* pointer(Kernel kernel) {
+  return reinterpret_cast<const void*>(kernel);
+}
+
+}  // namespace
+
+cudaError_t launch_grouped_conv(const GroupedConvProblem& p, const Launching& launching) {
+  const int64_t pixels = int64_t{p.images} * p.out_h * p.out_w;
+  if (p.groups == p.channels && p.channels == p.outputs)
+    return launch(pointer(&depthwise_kernel), grid_of(pixels * (p.y_stored / 8)), kThreads, p, launching);
+  return launch(pointer(&grouped_conv_kernel), grid_of(pixels * p.y_stored), kThreads, p, launching);
+}
+
+cudaError_t launch_elementwise(const ElementwiseProblem& p, const Launching& launching) {
+  return launch(pointer(&elementwise_kernel), grid_of(p.count), kThreads, p, launching);
+}
+
+cudaError_t launch_matmul(const MatmulProblem& p, const Launching& launching) {
+  const dim3 grid(static_cast<unsigned>((p.n + kTile - 1) / kTile), static_cast<unsigned>((p.m + kTile - 1) / kTile),
+                  static_cast<unsigned>(p.batches));
+  return launch(pointer(&matmul_kernel), grid, kTile * kTile, p, launching);
+}
+
+cudaError_t launch_layer_norm(const LayerNormProblem& p, const Launching& launching) {
+  return launch(pointer(&layer_norm_kernel), grid_of(p.rows * 32), kThreads, p, launching);
+}
+
+cudaError_t launch_reduce(const ReduceProblem& p, const Launching& launching) {
+  return launch(pointer(&reduce_kernel), grid_of(p.count * 32), kThreads, p, launching);
+}
+
+}  // namespace corolla::engine::cuda
