@@ -141,6 +141,7 @@ std::optional<Builder::Quantisation> Builder::quantisation(const Node& node) con
     found.zero = static_cast<int32_t>(zero.constant.ints()[0]);
   }
   if (found.dtype != DType::kInt8 && found.dtype != DType::kUint8) return std::nullopt;
+  if (!std::isfinite(found.scale) || found.scale <= 0) return std::nullopt;
   return found;
 }
 

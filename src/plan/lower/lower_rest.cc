@@ -175,13 +175,14 @@ Status lower_quantisation(Builder& b, const Node& node) {
     // Its readers take the 8 bits, or ask for the real numbers, which are made then.
     ASSIGN_OR_RETURN(const auto constant, b.constant(node.outputs[0]));
     if (constant) return ok();
-    if (!b.quantisation(node)) return no_step("it has several scales, or 16 bits");
+    if (!b.quantisation(node))
+      return no_step("it has several scales, one that is not above 0, or 16 bits");
     return b.read_quantised(node.outputs[0]) >= 0
                ? ok()
                : Status(no_step("what it reads is not quantised by the model"));
   }
   const auto q = b.quantisation(node);
-  if (!q) return no_step("it has several scales, or 16 bits");
+  if (!q) return no_step("it has several scales, one that is not above 0, or 16 bits");
   ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
   PlanTensor tensor;
   tensor.name = b.value(node.outputs[0]).name;

@@ -2,6 +2,7 @@
 
 #include "plan/lower/builder.h"
 #include "plan/lower/memory_plan.h"
+#include "plan/ops/shapes.h"
 
 namespace corolla::plan {
 namespace {
@@ -86,6 +87,12 @@ Status lower_node(Builder& builder, const Node& node) {
 }
 
 Result<Program> lower(const Graph& graph, DType precision, int64_t batch, WeightStore& weights) {
+  for (const Node& node : graph.nodes)
+    for (const ValueId id : node.outputs)
+      if (id != kNoValue && product(graph.value(id).shape) == 0)
+        return Error{Code::kInvalidArgument, "node '" + node.name + "' (" + node.op +
+                                                 ") makes nothing: shape " +
+                                                 shape_text(graph.value(id).shape)};
   Builder builder(graph, precision, batch, weights);
   for (size_t i = 0; i < graph.inputs.size(); ++i) RETURN_IF_ERROR(lower_input(builder, i));
   std::string unsupported;
