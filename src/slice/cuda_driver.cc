@@ -144,40 +144,39 @@ Result<std::string> ask_split(const std::string& library, uint32_t device,
                               const std::vector<uint32_t>& sizes) {
   ASSIGN_OR_RETURN(const Driver driver, open_driver(library, true));
   ASSIGN_OR_RETURN(const CuDevice gpu, open_device(driver, device));
-  CuResource left;
-  if (const CuResult result = driver.device_resource(gpu, &left, kResourceSm); result != kCuSuccess)
+  CuResource all;
+  if (const CuResult result = driver.device_resource(gpu, &all, kResourceSm); result != kCuSuccess)
     return failed(driver, "cuDeviceGetDevResource", result);
-  const uint32_t whole = left.sm_count;
+  // What is left of a split cannot be split again, so the device is split once, into the smallest
+  // groups that there are, and a context takes as many of them as it needs.
+  unsigned groups = 0, one = 1;
+  CuResource group, rest;
+  for (const CuResult result : {driver.split(nullptr, &groups, &all, nullptr, 0, 1),
+                                driver.split(&group, &one, &all, &rest, 0, 1)})
+    if (result != kCuSuccess) return failed(driver, "cuDevSmResourceSplitByCount", result);
+  const uint32_t whole = all.sm_count;
+  std::vector<uint32_t> left(groups, group.sm_count);
+  if (whole > groups * group.sm_count) left.push_back(whole - groups * group.sm_count);
   std::vector<size_t> order(sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return sizes[a] < sizes[b]; });
   std::vector<uint32_t> given(sizes.size(), 0);
+  size_t next = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     const uint32_t size = sizes[order[i]];
-    CuResource group, rest;
-    unsigned groups = 1;
-    const CuResult result = driver.split(&group, &groups, &left, &rest, 0, size);
-    if (result == kCuSuccess && groups == 1 && group.sm_count >= size) {
-      given[order[i]] = group.sm_count;
-      left = rest;
-      continue;
-    }
-    const bool last = i + 1 == order.size();
-    if (last && left.sm_count >= size) {
-      given[order[i]] = left.sm_count;
-      continue;
-    }
+    uint32_t& got = given[order[i]];
+    while (got < size && next < left.size()) got += left[next++];
+    if (got >= size) continue;
     std::vector<uint32_t> so_far;
     for (size_t j = 0; j < i; ++j) so_far.push_back(given[order[j]]);
-    return Error{Code::kInvalidArgument,
-                 "green contexts of " + list_text(sizes) + " SMs do not fit: GPU " +
-                     std::to_string(device) + " has " + std::to_string(whole) +
-                     (so_far.empty() ? std::string()
-                                     : ", of which the smaller ones take " + list_text(so_far) +
-                                           " as the driver rounds them up") +
-                     ", and no " + std::to_string(size) + " can be split from the " +
-                     std::to_string(left.sm_count) + " that are left"};
+    return Error{
+        Code::kInvalidArgument,
+        "green contexts of " + list_text(sizes) + " SMs do not fit: GPU " + std::to_string(device) +
+            " has " + std::to_string(whole) + ", in groups of " + std::to_string(group.sm_count) +
+            (so_far.empty() ? std::string()
+                            : ", of which the smaller ones take " + list_text(so_far)) +
+            ", and " + std::to_string(got) + " are left for one of " + std::to_string(size)};
   }
   std::string text;
   for (const uint32_t sms : given) text += std::to_string(sms) + " ";

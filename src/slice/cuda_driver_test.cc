@@ -55,12 +55,12 @@ TEST(CudaDriver, SplitsAsTheHardwareAllows) {
     EXPECT_TRUE(given.ok()) << given.error().what;
     return given.ok() ? *given : std::vector<uint32_t>();
   };
-  // 132 SMs in steps of 8: the last one takes what is left, though 100 is no multiple.
+  // 132 SMs are 15 groups of 8 and 12 more, which the last one takes, too.
   EXPECT_THAT(split(1, {16, 16, 100}), ElementsAre(16, 16, 100));
   EXPECT_THAT(split(1, {100, 16, 16}), ElementsAre(100, 16, 16));
   EXPECT_THAT(split(1, {1, 9}), ElementsAre(8, 16));
   EXPECT_THAT(split(1, std::vector<uint32_t>(7, 16)), ElementsAre(16, 16, 16, 16, 16, 16, 16));
-  EXPECT_THAT(split(0, {13, 14}), ElementsAre(14, 14));
+  EXPECT_THAT(split(0, {13, 14}), ElementsAre(16, 16));
   EXPECT_THAT(split(2, {3, 1}), ElementsAre(4, 2));
 }
 
@@ -69,11 +69,10 @@ TEST(CudaDriver, WhatDoesNotFitIsSaidWithTheNumbers) {
   const Error error = split_sms(kFakeCuda, 0, {17, 110}).error();
   EXPECT_EQ(error.code, Code::kInvalidArgument);
   EXPECT_EQ(error.what,
-            "green contexts of 17, 110 SMs do not fit: GPU 0 has 132, of which the smaller ones "
-            "take 24 as the driver rounds them up, and no 110 can be split from the 108 that are "
-            "left");
+            "green contexts of 17, 110 SMs do not fit: GPU 0 has 132, in groups of 8, of which the "
+            "smaller ones take 24, and 108 are left for one of 110");
   EXPECT_THAT(split_sms(kFakeCuda, 0, {200}).error().what,
-              HasSubstr("GPU 0 has 132, and no 200 can be split from the 132 that are left"));
+              HasSubstr("GPU 0 has 132, in groups of 8, and 132 are left for one of 200"));
 }
 
 TEST(ChildProbe, BringsBackValuesErrorsAndDeaths) {

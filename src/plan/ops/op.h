@@ -32,7 +32,7 @@ class Call {
  public:
   explicit Call(const Node& node) : node_(node), operands_(node.inputs.size()) {}
   void give(size_t input, Type type) { operands_[input] = {std::move(type), {}, true}; }
-  void give(size_t input, Tensor value) {
+  void give(size_t input, const Tensor& value) {
     operands_[input] = {{value.dtype(), value.shape()}, value, true};
   }
 

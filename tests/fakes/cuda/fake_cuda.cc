@@ -6,6 +6,7 @@
 // under MPS; CUDA_MPS_PIPE_DIRECTORY makes the process known to the fake control daemon there.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -21,14 +22,15 @@ struct Gpu {
   unsigned sms, major, minor;
   uint64_t memory;
   unsigned least, step;  // of a green context's SMs
+  unsigned grouped;      // SMs that a split finds groups in, as read back from the device
 };
 constexpr Gpu kGpus[] = {
-    {"A100-40GB", "NVIDIA A100-SXM4-40GB", 108, 8, 0, 42298834944, 4, 2},
-    {"A100-80GB", "NVIDIA A100-SXM4-80GB", 108, 8, 0, 85059305472, 4, 2},
-    {"H100", "NVIDIA H100 80GB HBM3", 132, 9, 0, 84942979072, 8, 8},
-    {"H200", "NVIDIA H200", 132, 9, 0, 150121545728, 8, 8},
-    {"T4", "Tesla T4", 40, 7, 5, 15642329088, 2, 2},
-    {"P100", "Tesla P100-PCIE-16GB", 56, 6, 0, 17059545088, 2, 2},
+    {"A100-40GB", "NVIDIA A100-SXM4-40GB", 108, 8, 0, 42298834944, 4, 2, 108},
+    {"A100-80GB", "NVIDIA A100-SXM4-80GB", 108, 8, 0, 85059305472, 4, 2, 108},
+    {"H100", "NVIDIA H100 80GB HBM3", 132, 9, 0, 84942979072, 8, 8, 120},
+    {"H200", "NVIDIA H200", 132, 9, 0, 150121545728, 8, 8, 120},
+    {"T4", "Tesla T4", 40, 7, 5, 15642329088, 2, 2, 40},
+    {"P100", "Tesla P100-PCIE-16GB", 56, 6, 0, 17059545088, 2, 2, 56},
 };
 
 const std::vector<const Gpu*>& devices() {
@@ -51,10 +53,10 @@ struct Resource {
   int type;
   unsigned char padding[92];
   uint32_t sm_count;
-  uint32_t least, step;
+  uint32_t least, step, grouped;  // grouped 0: what a split has left, which cannot be split again
 };
 constexpr int kSm = 1, kInvalidValue = 1, kNoDevice = 100, kInvalidDevice = 101,
-              kInvalidResourceType = 914;
+              kInvalidResourceType = 914, kInvalidResourceConfiguration = 915;
 
 bool known(int device) { return device >= 0 && device < static_cast<int>(devices().size()); }
 
@@ -131,10 +133,11 @@ int cuDriverGetVersion(int* version) {
 }
 
 int cuGetErrorName(int error, const char** name) {
-  *name = error == kNoDevice              ? "CUDA_ERROR_NO_DEVICE"
-          : error == kInvalidDevice       ? "CUDA_ERROR_INVALID_DEVICE"
-          : error == kInvalidResourceType ? "CUDA_ERROR_INVALID_RESOURCE_TYPE"
-                                          : "CUDA_ERROR_INVALID_VALUE";
+  *name = error == kNoDevice                       ? "CUDA_ERROR_NO_DEVICE"
+          : error == kInvalidDevice                ? "CUDA_ERROR_INVALID_DEVICE"
+          : error == kInvalidResourceType          ? "CUDA_ERROR_INVALID_RESOURCE_TYPE"
+          : error == kInvalidResourceConfiguration ? "CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION"
+                                                   : "CUDA_ERROR_INVALID_VALUE";
   return 0;
 }
 
@@ -142,7 +145,8 @@ int cuDeviceGetDevResource(int device, Resource* resource, int type) {
   if (!known(device)) return kInvalidDevice;
   if (type != kSm) return kInvalidResourceType;
   const Gpu& gpu = *devices()[static_cast<size_t>(device)];
-  *resource = {kSm, {}, under_mps(gpu.sms), gpu.least, gpu.step};
+  *resource = {kSm,       {},       under_mps(gpu.sms),
+               gpu.least, gpu.step, std::min(gpu.grouped, under_mps(gpu.sms))};
   return 0;
 }
 
@@ -151,7 +155,8 @@ int cuDevSmResourceSplitByCount(Resource* result, unsigned* groups, const Resour
   if (flags != 0 || !groups || !input || input->type != kSm || least == 0) return kInvalidValue;
   unsigned size = least < input->least ? input->least : least;
   size = (size + input->step - 1) / input->step * input->step;
-  const unsigned fit = input->sm_count / size;
+  if (input->grouped == 0) return kInvalidResourceConfiguration;
+  const unsigned fit = input->grouped / size;
   if (!result) {
     *groups = fit;
     return 0;
@@ -166,6 +171,7 @@ int cuDevSmResourceSplitByCount(Resource* result, unsigned* groups, const Resour
   if (remaining) {
     *remaining = *input;
     remaining->sm_count = input->sm_count - *groups * size;
+    remaining->grouped = 0;
   }
   return 0;
 }
