@@ -26,11 +26,11 @@ struct GpuFacts {
 Result<GpuFacts> read_gpu_facts(const std::string& library, uint32_t device);
 
 // How many SMs each green context gets when the whole device is split into contexts of at least
-// `sizes`. There is one split, into the smallest groups that the hardware has (8 SMs on an H100, and
-// 12 that make no group), so that no two contexts overlap; each takes as many groups as it needs,
-// the smaller ones first, and what makes no group goes to the largest where it needs it. In the
-// order of `sizes`. kInvalidArgument, with the numbers, if they do not fit. REQUIRES: `sizes` is not
-// empty.
+// `sizes`. There is one split, into the smallest groups that the hardware has (8 SMs on an H100,
+// and 12 that make no group), so that no two contexts overlap; each takes as many groups as it
+// needs, the smaller ones first, and what makes no group goes to the largest where it needs it. In
+// the order of `sizes`. kInvalidArgument, with the numbers, if they do not fit. REQUIRES: `sizes`
+// is not empty.
 Result<std::vector<uint32_t>> split_sms(const std::string& library, uint32_t device,
                                         const std::vector<uint32_t>& sizes);
 

@@ -27,7 +27,8 @@ cudaError_t launch_grouped_conv(const GroupedConvProblem& problem, const Launchi
 
 inline constexpr int kGeneralRank = 6;
 
-// y[i] = act(f(a[i], b[i]) + residual[i]); strides of 0 broadcast. In plan::Elementwise::Kind's order.
+// y[i] = act(f(a[i], b[i]) + residual[i]); strides of 0 broadcast. In plan::Elementwise::Kind's
+// order.
 struct ElementwiseProblem {
   int kind = 0;
   const void* a = nullptr;
