@@ -116,10 +116,10 @@ Status lower_layer_norm(Builder& b, const Node& node) {
     Tensor numbers = Tensor::of_floats(
         {x.back()}, std::vector<float>(static_cast<size_t>(x.back()), i == 1 ? 1.0f : 0.0f));
     if (node.input(i) != kNoValue) {
-      const Value& v = b.value(node.inputs[i]);
-      if (!v.is_constant() || v.shape != Shape{x.back()})
+      ASSIGN_OR_RETURN(const auto known, b.constant(node.inputs[i]));
+      if (!known || known->shape() != Shape{x.back()})
         return no_step("its scale or bias is no constant vector");
-      numbers = v.constant;
+      numbers = *known;
     }
     ASSIGN_OR_RETURN(const int32_t w, b.weight(node.name + (i == 1 ? "/gamma" : "/beta"), numbers,
                                                DType::kFp32, Layout::kPlain));
