@@ -6,16 +6,16 @@ configure_flags() {
   printf '%s\n' -G Ninja "-DCMAKE_CXX_COMPILER=$cxx"
 }
 
-# dev_build FOLDER [CMAKE FLAGS...]
+# dev_build FOLDER [CMAKE FLAGS...]: everything, or the one target that BUILD_TARGET names.
 dev_build() {
-  local folder=$1 flags
+  local folder=$1 target=${BUILD_TARGET:-all} flags
   shift
   mapfile -t flags < <(configure_flags)
   [ -f "$folder/build.ninja" ] || step "configuring $folder" cmake -S . -B "$folder" "${flags[@]}" "$@"
   if [ -t 1 ]; then
-    NINJA_STATUS="[%f/%t, %es] " ninja -C "$folder" || die "building $folder failed"
+    NINJA_STATUS="[%f/%t, %es] " ninja -C "$folder" "$target" || die "building $folder failed"
   else
-    step "building $folder" ninja -C "$folder"
+    step "building $folder" ninja -C "$folder" "$target"
   fi
 }
 
