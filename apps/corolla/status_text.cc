@@ -90,6 +90,7 @@ std::string worker_json(const WorkerStatus& w) {
       .number("sm_count", w.sm_count())
       .number("contexts", w.contexts())
       .number("memory_limit_bytes", w.memory_limit_bytes())
+      .text("held_by", w.held_by())
       .str();
 }
 
@@ -256,6 +257,9 @@ std::string status_text(const FleetStatus& s, bool colours) {
   if (std::any_of(s.workers().begin(), s.workers().end(),
                   [](const WorkerStatus& w) { return w.kind() == "sm"; }))
     out += "  slices of one sm split share a process, its memory and its faults\n";
+  if (std::any_of(s.workers().begin(), s.workers().end(),
+                  [](const WorkerStatus& w) { return w.held_by() == "cgroup"; }))
+    out += "  cores, CPU time and memory limits are held by control groups\n";
   for (const WorkerStatus& w : s.workers()) {
     if (!w.last_death().empty())
       out += "  " + w.slice() + ": its last worker ended: " + w.last_death() + "\n";

@@ -120,6 +120,7 @@ Result<std::unique_ptr<Keeper>> Keeper::create(FleetConfig config, KeeperOptions
   // The fleet's name is ours from here on: nobody else works on these slices under it.
   ASSIGN_OR_RETURN(keeper->control_, ControlServer::open(keeper->poller_, c.name));
   ASSIGN_OR_RETURN(keeper->listeners_, open_listeners(c.listen));
+  keeper->open_groups(c);  // before there are children, who would be in our group
   keeper->devices_ = std::make_unique<slice::SliceSet>(slice::provider_maker(
       {.topology = std::move(topology), .runtime_dir = slice_runtime_dir(c.name)}));
   RETURN_IF_ERROR(keeper->devices_->apply(wishes_of(keeper->entries_of(c))));

@@ -24,6 +24,7 @@
 #include "fleet/reconciler.h"
 #include "fleet/restart_policy.h"
 #include "slice/slice_set.h"
+#include "slice/worker_cgroups.h"
 
 namespace corolla::fleet {
 
@@ -59,6 +60,7 @@ class Keeper {
     std::unique_ptr<Child> child;
     std::string engine, problem;
     uint32_t sm_count = 0, contexts = 1;  // as the worker reads them from its device
+    bool in_group = false;
     std::vector<std::string> serving;
     uint64_t load_ms = 0;
     bool from_cache = false;
@@ -136,6 +138,8 @@ class Keeper {
   Status reshape(FleetConfig next);
   void finish_reshape();
   void look_for_faults();
+  void open_groups(const FleetConfig& config);
+  void hold(Worker& worker);
   void adopt(FleetConfig next);
 
   // keeper_control.cc
@@ -167,6 +171,7 @@ class Keeper {
   };
   std::optional<Reshape> reshape_;
   bool looking_for_faults_ = false;
+  std::optional<slice::WorkerCgroups> groups_;  // for workers on CPU slices, where there may be any
   Fd models_dir_;
   // What outlives a front: the memory of its statistics, and clients' shared memory, by its name.
   Fd statistics_;

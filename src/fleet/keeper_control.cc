@@ -277,6 +277,13 @@ control::FleetStatus Keeper::status() {
     w.set_walls(slice::walls_name(slice.walls));
     w.set_device(slice.device);
     w.set_memory_limit_bytes(slice.memory_bytes);
+    if (!slice::on_gpu(slice.kind)) {
+      // Read back from the kernel, never as it was asked for.
+      const auto held =
+          worker.in_group ? groups_->held(id) : Result<slice::WorkerCgroups::Held>(Error{});
+      w.set_held_by(held.ok() ? "cgroup" : "affinity");
+      w.set_memory_limit_bytes(held.ok() ? held->memory_bytes : 0);
+    }
     w.set_sm_count(worker.sm_count);
     w.set_contexts(worker.contexts);
     for (uint32_t cpu : affinity_of(worker.child->pid())) w.add_cores(cpu);

@@ -53,6 +53,7 @@ Status Keeper::reshape(FleetConfig next) {
   Reshape change{config_, {leaving.begin(), leaving.end()}};
   if (change.leaving.empty()) {
     RETURN_IF_ERROR(devices_->apply(wanted));
+    open_groups(next);
     adopt(std::move(next));
     return take_slices();
   }
@@ -96,6 +97,29 @@ void Keeper::look_for_faults() {
       worker.child->kill(fault.reason);
     }
   poller_.at(now() + kLookForFaults, [this] { look_for_faults(); });
+}
+
+// Where somebody has given us groups to divide, or limits were asked for that nothing else holds.
+void Keeper::open_groups(const FleetConfig& config) {
+  const auto& entries = entries_of(config);
+  const bool limits = std::any_of(entries.begin(), entries.end(), [](const SliceEntry& entry) {
+    return !slice::on_gpu(entry.wish.kind) && !entry.wish.memory.empty();
+  });
+  if (groups_ || (!limits && !slice::WorkerCgroups::delegated())) return;
+  auto opened = slice::WorkerCgroups::open(config.name);
+  if (opened.ok())
+    groups_.emplace(*std::move(opened));
+  else
+    log::warn("cores_by_affinity_only",
+              {{"why", opened.error().what}, {"memory_limits", limits ? "not held" : "none"}});
+}
+
+void Keeper::hold(Worker& worker) {
+  if (!groups_ || slice::on_gpu(worker.view.slice.kind)) return;
+  const Status placed = groups_->place(worker.id, worker.view.slice, worker.child->pid());
+  worker.in_group = placed.ok();
+  if (!placed.ok())
+    log::warn("worker_not_in_group", {{"worker", worker.id}, {"why", placed.error().what}});
 }
 
 ModelPlace Keeper::models_place(const std::string& model) const {

@@ -189,6 +189,7 @@ void Keeper::start_worker(const WorkerWish& wish) {
   worker.id = id;
   worker.child = *std::move(child);
   worker.view = {id, wish.slice, wish.birth, wish.models, Phase::kStarting};
+  hold(worker);
   log::info("worker_started", {{"worker", id},
                                {"slice", wish.slice.id},
                                {"pid", worker.child->pid()},
@@ -263,6 +264,7 @@ void Keeper::on_worker_death(uint32_t id, const Death& death) {
   const auto found = workers_.find(id);
   Worker worker = std::move(found->second);
   workers_.erase(found);
+  if (worker.in_group) groups_->remove(id);
   std::string text;
   const EndedBy by = judge(death, worker.child->killed_because(), text);
   link::Message message;

@@ -1,40 +1,36 @@
 #include "slice/cores_provider.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 
+#include "slice/slice_wish.h"
+
 namespace corolla::slice {
 namespace {
 
 struct Profile {
-  std::string kind;
+  std::string name, kind;
   uint32_t size = 0;
+  uint64_t memory_bytes = 0;
   int count = 0;
 };
 
 Result<std::vector<Profile>> parse(const Carve& want) {
   std::vector<Profile> profiles;
   for (const auto& [name, count] : want) {
-    const Error wrong{Code::kInvalidArgument,
-                      "'" + name + "' is no profile of CPU cores; write cores:N or threads:N"};
-    const size_t colon = name.find(':');
-    if (colon == std::string::npos) return wrong;
-    Profile profile{name.substr(0, colon), 0, count};
-    const auto [end, error] =
-        std::from_chars(name.data() + colon + 1, name.data() + name.size(), profile.size);
-    if (error != std::errc() || end != name.data() + name.size() || profile.size == 0 ||
-        (profile.kind != "cores" && profile.kind != "threads"))
-      return wrong;
+    const auto parsed = parse_profile(name);
+    if (!parsed.ok() || on_gpu(parsed->kind))
+      return Error{Code::kInvalidArgument,
+                   "'" + name + "' is no profile of CPU cores; write cores:N or threads:N"};
     if (count < 0)
       return Error{Code::kInvalidArgument, std::to_string(count) + " slices of " + name};
-    if (!profiles.empty() && profiles.front().kind != profile.kind)
+    if (!profiles.empty() && profiles.front().kind != parsed->kind)
       return Error{Code::kInvalidArgument, "cores and threads cannot be mixed in one fleet"};
-    profiles.push_back(std::move(profile));
+    profiles.push_back({name, parsed->kind, parsed->sizes[0], parsed->memory_bytes, count});
   }
   // Large ones first: small ones fit the gaps that are left, not the other way round.
   std::stable_sort(profiles.begin(), profiles.end(),
@@ -112,12 +108,12 @@ Result<std::vector<Slice>> CoresProvider::place(const Carve& want) const {
     });
   }
   for (const Profile& profile : profiles) {
-    const std::string name = profile.kind + ":" + std::to_string(profile.size);
-    for (int i = 0; i < left[name]; ++i) {
+    for (int i = 0; i < left[profile.name]; ++i) {
       Slice slice;
       slice.cores = take(free, profile.size);
       slice.kind = profile.kind;
-      slice.profile = name;
+      slice.profile = profile.name;
+      slice.memory_bytes = profile.memory_bytes;
       slice.walls = Walls::kCores;
       slice.id = profile.kind + ":" + cpu_list_text(slice.cores);
       placed.push_back(std::move(slice));

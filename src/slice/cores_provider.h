@@ -1,9 +1,10 @@
 // Slices of CPU cores, held by affinity: the kind that every machine has.
 //
-// Profiles: "cores:N" is N physical cores, of which a worker gets the first hardware thread each
-// (the second adds little to inference, and is left for the front); "threads:N" is N hardware
-// threads, siblings kept together. No two slices share a physical core, but where "threads" asks
-// for it. A slice lies within one memory node if any has room for it.
+// Profiles: "cores:N" (or "cores:N@4GiB", with a memory limit) is N physical cores, of which a
+// worker gets the first hardware thread each (the second adds little to inference, and is left for
+// the front); "threads:N" is N hardware threads, siblings kept together. No two slices share a
+// physical core, but where "threads" asks for it. A slice lies within one memory node if any has
+// room for it.
 //
 // The wall is the affinity of each worker: there is no device to ask, so the provider itself is the
 // record of what was given away, and the keeper reads each worker's affinity back from the kernel.

@@ -99,6 +99,16 @@ TEST(CoresProvider, SlicesThatStayKeepTheirCores) {
   EXPECT_EQ(slices_of(provider)[0], before[0]);
 }
 
+TEST(CoresProvider, ASliceCarriesItsMemoryLimit) {
+  CoresProvider provider(two_nodes(2, false));
+  ASSERT_TRUE(provider.apply({{"cores:2@4GiB", 1}, {"cores:1", 1}}).ok());
+  const auto slices = slices_of(provider);
+  ASSERT_EQ(slices.size(), 2u);
+  EXPECT_EQ(slices[0].profile, "cores:2@4GiB");
+  EXPECT_EQ(slices[0].memory_bytes, 4ull << 30);
+  EXPECT_EQ(slices[1].memory_bytes, 0u);
+}
+
 TEST(CoresProvider, RefusesWhatDoesNotFitAndChangesNothing) {
   CoresProvider provider(two_nodes(2, true));
   ASSERT_TRUE(provider.apply({{"cores:1", 4}}).ok());
