@@ -11,7 +11,7 @@
 namespace corolla::slice {
 namespace {
 
-constexpr auto kTerminateLimit = std::chrono::seconds(1);
+constexpr auto kTerminateLimit = std::chrono::seconds(3);
 constexpr auto kDaemonAgain = std::chrono::seconds(5);
 constexpr uint32_t kFirstWithShares = 7;  // compute capability: shares came with Volta
 

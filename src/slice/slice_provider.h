@@ -77,7 +77,7 @@ class SliceProvider {
   virtual std::vector<SliceFault> faults() { return {}; }
 
   // The worker of a slice is about to be killed: last words to the device on its behalf. Returns
-  // within a second or so.
+  // within a few seconds.
   virtual void before_kill(const Slice&, pid_t) {}
 };
 
