@@ -19,7 +19,8 @@ install(FILES deploy/corolla.yaml DESTINATION /etc/corolla)
 install(FILES deploy/systemd/corolla.service DESTINATION lib/systemd/system)
 install(FILES README.md docs/corolla.md docs/corolla-yaml.md docs/models.md docs/external-workers.md docs/deploy.md
   DESTINATION share/doc/corolla)
-install(FILES deploy/systemd/mig.conf DESTINATION share/doc/corolla/examples)
+install(FILES deploy/systemd/mig.conf deploy/prometheus/prometheus.yml deploy/prometheus/corolla.rules.yml deploy/grafana/corolla.json
+  DESTINATION share/doc/corolla/examples)
 
 # Manual pages and completions are what the program itself prints.
 install(CODE [[

@@ -2,10 +2,12 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 import tritonclient.http
@@ -84,3 +86,18 @@ def test_the_units_capabilities_suffice(own_fleet):
     finally:
         path.unlink()
     fleet.stop()
+
+
+def test_dashboard_and_alerts_name_what_a_fleet_tells(fleet):
+    """Every metric that they ask for is one that a fleet has."""
+    text = urllib.request.urlopen(f"http://{fleet.metrics}/metrics").read().decode()
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    told |= {name + end for name in told for end in ("_bucket", "_sum", "_count")}
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "corolla.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked += re.findall(r"expr: (.*)", (ROOT / "deploy" / "prometheus" / "corolla.rules.yml").read_text())
+    names = {name for expression in asked for name in re.findall(r"\b(?:corolla|nv)_\w+", expression)}
+    assert len(names) > 10 and names <= told, names - told
+    if shutil.which("promtool"):
+        check = subprocess.run(["promtool", "check", "config", ROOT / "deploy" / "prometheus" / "prometheus.yml"], capture_output=True, text=True)
+        assert check.returncode == 0, check.stdout + check.stderr

@@ -60,6 +60,6 @@ dev_bench() {
         dev_bench peers
       fi
       ;;
-    *) die "there is no benchmark '$1': peers, compare, share, life, micro, all" 2 ;;
+    *) die "there is no benchmark '$1': peers, compare, share, life, external, micro, all" 2 ;;
   esac
 }
