@@ -3,8 +3,7 @@
 # The package of what is built now; `dev_deb VERSION FOLDER` makes it look like another version, for the upgrade test.
 dev_deb() {
   local version=${1:-} folder=${2:-dist}
-  [ -f build/build.ninja ] || dev_build build corolla
-  step "building the programs" ninja -C build corolla corolla-front $(ninja -C build -t targets all | sed -n 's/^\(corolla-\(worker-[a-z]*\|openvino\)\): phony$/\1/p')
+  BUILD_TARGET=programs dev_build build
   rm -rf "$folder"
   step "packing ${version:-the Debian package}" cpack --config build/CPackConfig.cmake -G DEB -B "$folder" ${version:+-D "CPACK_PACKAGE_VERSION=$version"}
   rm -rf "$folder/_CPack_Packages"
