@@ -93,28 +93,28 @@ std::vector<Green> split(const std::vector<unsigned>& sizes) {
   const auto describe = reinterpret_cast<decltype(&cuDevResourceGenerateDesc)>(find("cuDevResourceGenerateDesc"));
   const auto create = reinterpret_cast<decltype(&cuGreenCtxCreate)>(find("cuGreenCtxCreate"));
   const auto stream = reinterpret_cast<decltype(&cuGreenCtxStreamCreate)>(find("cuGreenCtxStreamCreate"));
-  CUdevResource left;
-  check(resource(0, &left, CU_DEV_RESOURCE_TYPE_SM), "cuDeviceGetDevResource");
+  // One split into the smallest groups: what is left of a split cannot be split again.
+  CUdevResource all, rest;
+  check(resource(0, &all, CU_DEV_RESOURCE_TYPE_SM), "cuDeviceGetDevResource");
+  unsigned count = 0;
+  check(by_count(nullptr, &count, &all, nullptr, 0, 1), "cuDevSmResourceSplitByCount");
+  std::vector<CUdevResource> groups(count);
+  check(by_count(groups.data(), &count, &all, &rest, 0, 1), "cuDevSmResourceSplitByCount");
+  if (rest.type == CU_DEV_RESOURCE_TYPE_SM && rest.sm.smCount > 0) groups.push_back(rest);
   std::vector<size_t> order(sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return sizes[a] < sizes[b]; });
   std::vector<Green> made(sizes.size());
-  for (size_t i = 0; i < order.size(); ++i) {
-    CUdevResource part, rest;
-    unsigned groups = 1;
-    const CUresult result = by_count(&part, &groups, &left, &rest, 0, sizes[order[i]]);
-    if (result != CUDA_SUCCESS || groups == 0) {
-      if (i + 1 < order.size() || left.sm.smCount < sizes[order[i]]) check(result, "cuDevSmResourceSplitByCount");
-      part = left;
-    } else {
-      left = rest;
-    }
+  size_t next = 0;
+  for (const size_t i : order) {
+    const size_t first = next;
+    while (made[i].sms < sizes[i] && next < groups.size()) made[i].sms += groups[next++].sm.smCount;
+    if (made[i].sms < sizes[i]) std::fprintf(stderr, "no %u SMs are left\n", sizes[i]), std::exit(1);
     CUdevResourceDesc description;
     CUgreenCtx context;
-    check(describe(&description, &part, 1), "cuDevResourceGenerateDesc");
+    check(describe(&description, &groups[first], static_cast<unsigned>(next - first)), "cuDevResourceGenerateDesc");
     check(create(&context, description, 0, CU_GREEN_CTX_DEFAULT_STREAM), "cuGreenCtxCreate");
-    check(stream(&made[order[i]].stream, context, CU_STREAM_NON_BLOCKING, 0), "cuGreenCtxStreamCreate");
-    made[order[i]].sms = part.sm.smCount;
+    check(stream(&made[i].stream, context, CU_STREAM_NON_BLOCKING, 0), "cuGreenCtxStreamCreate");
   }
   return made;
 }
