@@ -79,8 +79,8 @@ std::vector<Out> load(const Tensor& tensor) {
     for (size_t i = 0; i < out.size(); ++i) {
       if constexpr (std::is_integral_v<Out> && std::is_floating_point_v<T>)
         out[i] = to_integer<Out>(from[i]);
-      else
-        out[i] = static_cast<Out>(from[i]);
+      else                                   // INT8 is a number, not a character
+        out[i] = static_cast<Out>(from[i]);  // NOLINT(bugprone-signed-char-misuse)
     }
   });
   return out;

@@ -41,6 +41,8 @@ def calm(module):
             uniform(m.weight, 0.8, 1.2)
             uniform(m.bias, -0.2, 0.2)
             uniform(m.running_mean, -0.2, 0.2)
+        if isinstance(m, torch.nn.Linear) and not m.weight.any():  # ViT's head
+            uniform(m.weight, -0.05, 0.05)
         if hasattr(m, "layer_scale"):
             uniform(m.layer_scale, 0.2, 0.6)
 
