@@ -51,8 +51,8 @@ std::string Attributes::text(std::string_view name, std::string_view otherwise) 
 }
 std::vector<int64_t> Attributes::integers(std::string_view name,
                                           std::vector<int64_t> otherwise) const {
-  const auto* found = find<std::vector<int64_t>>(all_, name);
-  return found ? *found : otherwise;
+  if (const auto* found = find<std::vector<int64_t>>(all_, name)) return *found;
+  return otherwise;
 }
 std::vector<float> Attributes::numbers(std::string_view name) const {
   const auto* found = find<std::vector<float>>(all_, name);
