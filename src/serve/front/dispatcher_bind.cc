@@ -42,15 +42,17 @@ uint32_t LateBinding::pick_idle(uint32_t model, uint32_t rows) const {
   return picked;
 }
 
-// Who may take a share of what waits. Those that got a batch in this very poll have had theirs; a
-// worker of several lanes counts for each that is free.
+// Who may take a share of what waits. Those that got a batch in this very poll have had theirs. A
+// worker of several lanes counts for each of them, busy ones too: they will be back for their
+// share.
 uint32_t LateBinding::with_room(const ModelState& m) const {
   uint32_t takers = WorkerSet::count(room_, m.serves) - WorkerSet::count(fresh_, m.serves);
   if (!wide_.any()) return takers;
   WorkerSet::each(wide_, m.serves, [&](uint32_t worker) {
-    if (!idle_.has(worker)) return;
-    const uint32_t counted = room_.has(worker) && !fresh_.has(worker) ? 1 : 0;
-    takers += workers_[worker].lanes - workers_[worker].batches - counted;
+    if (!room_.has(worker)) return;
+    const WorkerState& w = workers_[worker];
+    if (!fresh_.has(worker)) --takers;  // counted once above
+    takers += w.lanes - std::min(w.lanes, w.fresh_poll == polls_ ? w.fresh : 0);
   });
   return takers;
 }
@@ -181,6 +183,8 @@ void LateBinding::bind(TimePoint now, uint32_t model, uint32_t worker, uint32_t 
   w.order[w.batches++] = slot;
   set_room(worker);
   fresh_.set(worker, room_.has(worker));
+  w.fresh = w.fresh_poll == polls_ ? w.fresh + 1 : 1;
+  w.fresh_poll = polls_;
   orders.send.push_back({.worker = w.id, .model = m.id, .id = b.id, .rows = b.rows});
   sizes_.push_back(b.left);
 }
@@ -221,6 +225,7 @@ void LateBinding::poll(TimePoint now, Orders& orders) {
   orders.wake_at = kNever;
   sizes_.clear();
   fresh_.clear();
+  ++polls_;
   expire(now);
   TimePoint rests_end = kNever;
   if (!resting_.empty()) {

@@ -101,6 +101,8 @@ struct WorkerState {
   uint32_t kind = 0;
   float slowness = 1.0F;  // its own service times over its kind's
   uint32_t lanes = 1;     // batches that it runs at once: the first of `order`
+  uint32_t fresh = 0;     // batches that it got in poll number `fresh_poll`
+  uint64_t fresh_poll = 0;
   uint32_t batches = 0;
   uint32_t requests = 0;
   std::array<BatchState, kMostBatches> slots;

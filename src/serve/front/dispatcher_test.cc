@@ -100,6 +100,22 @@ TEST_F(DispatcherTest, AStagedBatchIsTimedFromWhenALaneIsFree) {
   EXPECT_LE(*wait, 30ms);
 }
 
+TEST_F(DispatcherTest, LanesShareWhatWaitsAsWorkersDo) {
+  make(kBatch8, 0, {.stage_lead = 1h});
+  d_->joined(t_, 1, "sm:16+16+16+16", 4);
+  d_->serves(t_, 1, kModel, true);
+  for (RequestId id = 1; id <= 8; ++id) offer(id);
+  const Orders first = poll();
+  for (const auto& batch : first.send) EXPECT_EQ(batch.rows, 2u);
+  ASSERT_EQ(first.send.size(), 4u);
+  // All are busy. What is staged for the lane that ends first leaves the others their share.
+  for (RequestId id = 9; id <= 16; ++id) offer(id);
+  const Orders staged = poll();
+  ASSERT_EQ(staged.send.size(), 1u);
+  EXPECT_EQ(staged.send[0].rows, 2u);
+  EXPECT_EQ(d_->waiting(kModel), 6u);
+}
+
 TEST_F(DispatcherTest, LanesOfALostWorkerGiveAllBack) {
   make(kSingle, 0);
   d_->joined(t_, 1, "sm:16+16", 2);

@@ -96,6 +96,7 @@ class LateBinding final : public Dispatcher {
   WorkerSet idle_, room_;  // room_: fewer batches than they may have; idle_: fewer than they run
   WorkerSet wide_;         // more than one lane
   WorkerSet fresh_;        // in room_, and got a batch in this poll
+  uint64_t polls_ = 0;
   ServiceTimes times_;
   std::vector<Refusal> refused_;  // since the last poll
   std::vector<uint32_t> sizes_;   // of the batches of this poll
