@@ -4,8 +4,9 @@
 null  models that compute nothing on both sides: what is measured is everything but the model
 real  the shipped int8 flower model on two cores: tritonserver has no ONNX backend in its wheel, so it runs OpenVINO in the
       Python backend, one thread pinned to one core a server, as Corolla's workers are
-slow  two workers of known speed, one 1.5x slower, Poisson arrivals at load 0.7: Envoy's round robin before two fleets of one
-      worker, against one fleet of both (open loop, always `corolla perf`)
+slow  workers of known speed, which sleep instead of computing, one of them 1.5x slower, Poisson arrivals at load 0.7: Envoy's round
+      robin before fleets of one worker each, against one fleet of all (open loop, always `corolla perf`). Two workers, then seven, as a
+      GPU has slices; those of our fleet stand on the tests' fake GPU, since this machine may have fewer cores
 
 One generator loads each system in turn, A B A B ..., on the same cores. A row a case: the median of each side, their ratio and its spread over
 the rounds, and the CPU time that the server side took for one request. --write puts the table into a Markdown file, between
@@ -64,15 +65,22 @@ def real_cases(options, root):
 
 
 def slow_cases(options, root):
-    rate = LOAD * (1e6 / FAST_US + 1e6 / SLOW_US)
-    each = [["--models", repositories.delayed(folder_in(root, f"delayed{us}"), us), "--engine", "null", "--slices", "1"] for us in (FAST_US, SLOW_US)]
-    config = root / "slow.yaml"
-    config.write_text(f"models_dir: {repositories.delayed(folder_in(root, 'delayed'), 0)}\nslices:\n" + "".join(
-        f"- {{cores: [1], engine: {{name: 'null', options: {{delay_us: '{us}'}}}}}}\n" for us in (FAST_US, SLOW_US)))
-    load = ["--request-rate-range", f"{rate:.1f}", "--request-distribution", "poisson"]
-    return [Case(f"one of two workers 1.5x slow, {label}, Poisson {rate:.0f}/s", "Envoy", "delayed", protocol, load,
-                 Balanced(options.peers, options.bin, each), Corolla(options.bin, ["-f", config]))
-            for protocol, label in (("http", "HTTP"), ("grpc", "gRPC"))]
+    os.environ["PATH"] = f"{ROOT / 'tests' / 'fakes' / 'mps'}:{os.environ['PATH']}"
+    os.environ["LD_LIBRARY_PATH"] = str(options.bin.resolve().parent / "fakes" / "cuda")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder_in(root, "run"))
+    os.environ.pop("COROLLA_FAKE_CUDA", None)
+    fast, slow = ([["--models", repositories.delayed(folder_in(root, f"delayed{us}"), us), "--engine", "null", "--slices", "1"] for us in (FAST_US, SLOW_US)])
+    models, cases = repositories.delayed(folder_in(root, "delayed"), 0), []
+    for workers in (2, 7):
+        rate = LOAD * ((workers - 1) * 1e6 / FAST_US + 1e6 / SLOW_US)
+        config = root / f"slow{workers}.yaml"
+        config.write_text(f"models_dir: {models}\nslices:\n" + "".join(
+            f"- {{mps: 14x{count}, engine: {{name: 'null', options: {{delay_us: '{us}'}}}}}}\n" for us, count in ((FAST_US, workers - 1), (SLOW_US, 1))))
+        load = ["--request-rate-range", f"{rate:.1f}", "--request-distribution", "poisson"]
+        cases += [Case(f"one of {workers} workers 1.5x slow, {label}, Poisson {rate:.0f}/s", "Envoy", "delayed", protocol, load,
+                       Balanced(options.peers, options.bin, [fast] * (workers - 1) + [slow]), Corolla(options.bin, ["-f", config]))
+                  for protocol, label in (("http", "HTTP"), ("grpc", "gRPC"))]
+    return cases
 
 
 SUITES = {"null": null_cases, "real": real_cases, "slow": slow_cases}
