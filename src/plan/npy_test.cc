@@ -22,8 +22,8 @@ std::string npy(const std::string& header, const std::string& data, char major =
 }
 
 Result<Tensor> parse(const std::string& text) {
-  return parse_npy(std::as_bytes(std::span(text.data(), text.size())),
-                   std::make_shared<std::string>(text));
+  const auto owner = std::make_shared<std::string>(text);
+  return parse_npy(std::as_bytes(std::span(owner->data(), owner->size())), owner);
 }
 
 TEST(Npy, ComesBackAsItWas) {

@@ -37,13 +37,13 @@ struct Driver {
   CuResult (*device_count)(int*) = nullptr;
   CuResult (*device_get)(CuDevice*, int) = nullptr;
   CuResult (*device_name)(char*, int, CuDevice) = nullptr;
-  CuResult (*device_uuid)(CuUuid*, CuDevice) = nullptr;
+  // Structures by void*: their types have other names on the other side of the library's edge.
+  CuResult (*device_uuid)(void*, CuDevice) = nullptr;
   CuResult (*device_attribute)(int*, int, CuDevice) = nullptr;
   CuResult (*device_memory)(size_t*, CuDevice) = nullptr;
   CuResult (*error_name)(CuResult, const char**) = nullptr;
-  CuResult (*device_resource)(CuDevice, CuResource*, int) = nullptr;
-  CuResult (*split)(CuResource*, unsigned*, const CuResource*, CuResource*, unsigned,
-                    unsigned) = nullptr;
+  CuResult (*device_resource)(CuDevice, void*, int) = nullptr;
+  CuResult (*split)(void*, unsigned*, const void*, void*, unsigned, unsigned) = nullptr;
 };
 
 Error failed(const Driver& driver, const char* step, CuResult result) {

@@ -98,7 +98,8 @@ int cuDeviceGetName(char* name, int size, int device) {
   return 0;
 }
 
-int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
+int cuDeviceGetUuid_v2(void* into, int device) {
+  auto* uuid = static_cast<unsigned char*>(into);
   if (!known(device)) return kInvalidDevice;
   for (int i = 0; i < 16; ++i) uuid[i] = static_cast<unsigned char>(0xf0 + device - 17 * i);
   return 0;
@@ -141,7 +142,8 @@ int cuGetErrorName(int error, const char** name) {
   return 0;
 }
 
-int cuDeviceGetDevResource(int device, Resource* resource, int type) {
+int cuDeviceGetDevResource(int device, void* into, int type) {
+  auto* resource = static_cast<Resource*>(into);
   if (!known(device)) return kInvalidDevice;
   if (type != kSm) return kInvalidResourceType;
   const Gpu& gpu = *devices()[static_cast<size_t>(device)];
@@ -150,8 +152,11 @@ int cuDeviceGetDevResource(int device, Resource* resource, int type) {
   return 0;
 }
 
-int cuDevSmResourceSplitByCount(Resource* result, unsigned* groups, const Resource* input,
-                                Resource* remaining, unsigned flags, unsigned least) {
+int cuDevSmResourceSplitByCount(void* result_into, unsigned* groups, const void* from,
+                                void* remaining_into, unsigned flags, unsigned least) {
+  auto* result = static_cast<Resource*>(result_into);
+  const auto* input = static_cast<const Resource*>(from);
+  auto* remaining = static_cast<Resource*>(remaining_into);
   if (flags != 0 || !groups || !input || input->type != kSm || least == 0) return kInvalidValue;
   unsigned size = least < input->least ? input->least : least;
   size = (size + input->step - 1) / input->step * input->step;
