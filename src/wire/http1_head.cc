@@ -171,7 +171,7 @@ std::optional<HttpError> Http1Head::parse_request_line(std::string_view line) {
     return bad("the request's target " + quoted(target) + " does not begin with '/'");
   }
   const size_t mark = target.find('?');
-  path_ = target.substr(0, mark);
+  path_ = mark == 0 ? std::string_view("/") : target.substr(0, mark);  // "http://host?query"
   if (mark != std::string_view::npos) query_ = target.substr(mark + 1);
   return std::nullopt;
 }

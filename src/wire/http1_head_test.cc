@@ -66,6 +66,9 @@ TEST(Http1Head, TheAbsoluteFormLosesItsAuthority) {
   EXPECT_EQ(Parsed("GET http://host:8000/v2?q HTTP/1.1\r\nHost: h\r\n\r\n").head.path(), "/v2");
   EXPECT_EQ(Parsed("GET HTTP://host?q HTTP/1.1\r\nHost: h\r\n\r\n").head.query(), "q");
   EXPECT_EQ(Parsed("GET http://host HTTP/1.1\r\nHost: h\r\n\r\n").head.path(), "/");
+  const Parsed bare("GET http://host?q HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(bare.head.path(), "/");
+  EXPECT_EQ(bare.head.query(), "q");
   EXPECT_EQ(Parsed("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").head.path(), "*");
 }
 
