@@ -16,6 +16,11 @@ def corolla(*args):
     return subprocess.run([BIN / "corolla", *map(str, args)], capture_output=True, text=True, timeout=120)
 
 
+def levels(rows):
+    """As perf_client does, the file has the fastest level last, whatever its number."""
+    return sorted(int(row["Concurrency"]) for row in rows)
+
+
 def demo_chart(path):
     """What a script made for perf_client's CSV does with it: rows by concurrency, throughput, tail, and where the time went."""
     rows = sorted(csv.DictReader(path.open()), key=lambda row: int(row["Concurrency"]))
@@ -50,7 +55,7 @@ def test_sweep_scales_the_fleet_and_draws(own_fleet, tmp_path):
     assert json.loads((out / "manifest.json").read_text())
     for slices in (1, 2):
         rows = list(csv.DictReader((out / f"slices_{slices}.csv").open()))
-        assert [int(row["Concurrency"]) for row in rows] == [1, 5]
+        assert levels(rows) == [1, 5]
     page = (out / "report.html").read_text()
     assert "1 slice" in page and "2 slices" in page and "budget 50 ms" in page and "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org/", "")  # self-contained
@@ -70,7 +75,7 @@ def test_interrupt_keeps_the_finished_points(fleet, tmp_path):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1 and "interrupted" in said
     rows = list(csv.DictReader(out.open()))
-    assert [int(row["Concurrency"]) for row in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 2
+    assert levels(rows) == list(range(1, len(rows) + 1)) and len(rows) >= 2
     assert "<svg" in (tmp_path / "cut.html").read_text()
 
 
