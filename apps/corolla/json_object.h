@@ -17,6 +17,11 @@ class JsonObject {
   JsonObject& number(std::string_view key, uint64_t value) {
     return raw(key, std::to_string(value));
   }
+  JsonObject& seconds(std::string_view key, double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.3f", value);
+    return raw(key, digits);
+  }
   JsonObject& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
   // `value` is JSON already.
   JsonObject& raw(std::string_view key, std::string_view value) {

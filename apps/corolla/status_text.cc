@@ -9,6 +9,8 @@
 #include <map>
 #include <vector>
 
+#include "client/json_text.h"
+#include "json_object.h"
 #include "slice/slice_wish.h"
 #include "slice/topology.h"
 
@@ -19,65 +21,18 @@ using fleet::control::FleetStatus;
 using fleet::control::FrontStatus;
 using fleet::control::WorkerStatus;
 
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (unsigned char c : text) {
-    char escaped[8];
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += static_cast<char>(c);
-    } else if (c < 0x20) {
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", c);
-      out += escaped;
-    } else {
-      out += static_cast<char>(c);
-    }
-  }
-  return out + '"';
-}
-
-// Builds one JSON object, key by key.
-class Object {
- public:
-  Object& text(std::string_view key, std::string_view value) {
-    return raw(key, json_string(value));
-  }
-  Object& number(std::string_view key, uint64_t value) { return raw(key, std::to_string(value)); }
-  Object& seconds(std::string_view key, double value) {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, "%.3f", value);
-    return raw(key, digits);
-  }
-  Object& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-  Object& raw(std::string_view key, std::string_view value) {
-    out_ += (out_.empty() ? "" : ",") + json_string(key) + ":";
-    out_ += value;
-    return *this;
-  }
-  std::string str() const { return "{" + out_ + "}"; }
-
- private:
-  std::string out_;
-};
-
-template <class List, class Each>
-std::string array(const List& list, Each each) {
-  std::string out;
-  for (const auto& one : list) out += (out.empty() ? "" : ",") + each(one);
-  return "[" + out + "]";
-}
-
 std::string worker_json(const WorkerStatus& w) {
-  return Object()
+  return JsonObject()
       .number("worker", w.worker())
       .text("slice", w.slice())
       .text("kind", w.kind())
       .text("profile", w.profile())
       .text("walls", w.walls())
-      .raw("cores", array(w.cores(), [](uint32_t cpu) { return std::to_string(cpu); }))
+      .raw("cores", json_list(w.cores(), [](uint32_t cpu) { return std::to_string(cpu); }))
       .number("pid", static_cast<uint64_t>(w.pid()))
       .text("state", w.state())
-      .raw("models", array(w.models(), [](const std::string& m) { return json_string(m); }))
+      .raw("models",
+           json_list(w.models(), [](const std::string& m) { return client::json_string(m); }))
       .text("problem", w.problem())
       .number("restarts", w.restarts())
       .text("last_death", w.last_death())
@@ -181,9 +136,9 @@ std::string table(const std::vector<std::vector<std::string>>& rows, bool colour
 
 std::string status_json(const FleetStatus& s) {
   const FrontStatus& f = s.front();
-  Object listeners;
+  JsonObject listeners;
   for (const auto& listener : s.listeners()) listeners.text(listener.role(), listener.address());
-  Object front;
+  JsonObject front;
   front.number("pid", static_cast<uint64_t>(f.pid()))
       .text("state", f.state())
       .flag("ready", f.state() == "ready")
@@ -192,7 +147,7 @@ std::string status_json(const FleetStatus& s) {
       .number("restarts", f.restarts())
       .text("last_death", f.last_death())
       .number("memory_bytes", f.memory_bytes());
-  return Object()
+  return JsonObject()
       .text("name", s.name())
       .text("state", s.state())
       .number("keeper_pid", static_cast<uint64_t>(s.keeper_pid()))
@@ -202,15 +157,15 @@ std::string status_json(const FleetStatus& s) {
       .text("config_file", s.config_file())
       .raw("listeners", listeners.str())
       .raw("front", front.str())
-      .raw("workers", array(s.workers(), worker_json))
-      .raw("models", array(s.models(),
-                           [](const auto& m) {
-                             return Object()
-                                 .text("name", m.name())
-                                 .number("wanted", m.wanted())
-                                 .number("serving", m.serving())
-                                 .str();
-                           }))
+      .raw("workers", json_list(s.workers(), worker_json))
+      .raw("models", json_list(s.models(),
+                               [](const auto& m) {
+                                 return JsonObject()
+                                     .text("name", m.name())
+                                     .number("wanted", m.wanted())
+                                     .number("serving", m.serving())
+                                     .str();
+                               }))
       // What the front says about itself, word for word.
       .raw("serving", s.front_json().empty() ? "null" : s.front_json())
       .str();

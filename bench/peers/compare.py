@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import repositories
+from repositories import folder_in
 from systems import Corolla, Triton
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -32,11 +33,11 @@ def main():
         folder = pathlib.Path(name)
         if options.model == "flower":
             shipped = ROOT / "models" / "flower"
-            theirs = [repositories.flower(make(folder, f"triton{core}"), shipped, core) for core in (0, 1)]
-            fleet = Corolla(options.bin, ["--models", repositories.flower(make(folder, "corolla"), shipped), "--slices", "cores:2x1"])
+            theirs = [repositories.flower(folder_in(folder, f"triton{core}"), shipped, core) for core in (0, 1)]
+            fleet = Corolla(options.bin, ["--models", repositories.flower(folder_in(folder, "corolla"), shipped), "--slices", "cores:2x1"])
         else:
-            theirs = [repositories.null(make(folder, "triton"), "null")] * 2
-            fleet = Corolla(options.bin, ["--models", repositories.null(make(folder, "corolla")), "--engine", "null", "--slices", "2"])
+            theirs = [repositories.null(folder_in(folder, "triton"), "null")] * 2
+            fleet = Corolla(options.bin, ["--models", repositories.null(folder_in(folder, "corolla")), "--engine", "null", "--slices", "2"])
         folders = []
         for title, system in (("Corolla", fleet), ("Envoy + 2 tritonservers", Triton(options.peers, theirs))):
             out = options.out / title.split()[0].lower()
@@ -49,12 +50,6 @@ def main():
                 system.stop()
             folders.append(out)
     subprocess.run([options.bin / "corolla", "report", *folders, "-o", options.out / "report.html", "--budget", options.budget, "--svg", options.out], check=True)
-
-
-def make(folder, name):
-    path = folder / name
-    path.mkdir()
-    return path
 
 
 if __name__ == "__main__":

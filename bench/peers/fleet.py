@@ -23,6 +23,7 @@ import tempfile
 
 import repositories
 from generators import CorollaPerf, PerfClient, measure
+from repositories import folder_in
 from systems import Balanced, Corolla, Triton
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -37,12 +38,6 @@ class Case:
 
 def at(outstanding):
     return ["--concurrency-range", str(outstanding)]
-
-
-def folder_in(root, name):
-    path = root / name
-    path.mkdir()
-    return path
 
 
 def null_cases(options, root):

@@ -7,6 +7,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 NULL_MODELS = {"cflower": ("FP32", "[ 3, 224, 224 ]"), "cflower_u8": ("UINT8", "[ 224, 224, 3 ]"), "ctiny": ("FP32", "[ 4 ]")}
 
 
+def folder_in(root, name):
+    path = root / name
+    path.mkdir()
+    return path
+
+
 def null(folder, backend=None):
     """Models that compute nothing, for tritonserver's null backend or (no backend) for Corolla's null engine."""
     for name, (dtype, dims) in NULL_MODELS.items():

@@ -9,6 +9,7 @@
 
 #include "plan/graph.h"
 #include "plan/lower/weight_store.h"
+#include "plan/ops/window.h"
 #include "plan/plan.h"
 
 namespace corolla::plan {
@@ -83,6 +84,21 @@ Status lower_shape(Builder& builder, const Node& node);
 Status lower_picture(Builder& builder, const Node& node);
 Status lower_rows(Builder& builder, const Node& node);
 Status lower_quantisation(Builder& builder, const Node& node);
+
+// A two-dimensional window into the fields that Conv and Pool have for it.
+template <class Operation>
+void set_window(Operation& operation, const Window& window) {
+  operation.kernel_h = window.kernel[0];
+  operation.kernel_w = window.kernel[1];
+  operation.stride_h = window.stride[0];
+  operation.stride_w = window.stride[1];
+  operation.dilation_h = window.dilation[0];
+  operation.dilation_w = window.dilation[1];
+  operation.pad_top = window.pad_begin[0];
+  operation.pad_left = window.pad_begin[1];
+  operation.pad_bottom = window.pad_end[0];
+  operation.pad_right = window.pad_end[1];
+}
 
 inline Error no_step(std::string why) { return {Code::kUnsupported, std::move(why)}; }
 

@@ -141,16 +141,7 @@ Status lower_conv(Builder& b, const Node& node) {
   Conv conv;
   conv.groups = node.attributes.integer("group", 1);
   ASSIGN_OR_RETURN(const Window window, window_of(node.attributes, x, {w[2], w[3]}));
-  conv.kernel_h = w[2];
-  conv.kernel_w = w[3];
-  conv.stride_h = window.stride[0];
-  conv.stride_w = window.stride[1];
-  conv.dilation_h = window.dilation[0];
-  conv.dilation_w = window.dilation[1];
-  conv.pad_top = window.pad_begin[0];
-  conv.pad_left = window.pad_begin[1];
-  conv.pad_bottom = window.pad_end[0];
-  conv.pad_right = window.pad_end[1];
+  set_window(conv, window);
   ASSIGN_OR_RETURN(const Matrix m, operands(b, node, Layout::kNhwc, conv.groups));
   ASSIGN_OR_RETURN(auto inputs, inputs_of(b, node, m, Layout::kNhwc, conv.epilogue));
   const int32_t out = output_of(b, node);

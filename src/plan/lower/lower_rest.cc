@@ -16,16 +16,7 @@ Status lower_pool(Builder& b, const Node& node) {
   pool.kind = node.op == "MaxPool" ? Pool::Kind::kMax : Pool::Kind::kAverage;
   ASSIGN_OR_RETURN(const Window w,
                    window_of(node.attributes, x, node.attributes.integers("kernel_shape")));
-  pool.kernel_h = w.kernel[0];
-  pool.kernel_w = w.kernel[1];
-  pool.stride_h = w.stride[0];
-  pool.stride_w = w.stride[1];
-  pool.dilation_h = w.dilation[0];
-  pool.dilation_w = w.dilation[1];
-  pool.pad_top = w.pad_begin[0];
-  pool.pad_left = w.pad_begin[1];
-  pool.pad_bottom = w.pad_end[0];
-  pool.pad_right = w.pad_end[1];
+  set_window(pool, w);
   pool.count_include_pad = node.attributes.integer("count_include_pad", 0) != 0;
   ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
   const int32_t to = b.make(node.outputs[0]);
