@@ -7,9 +7,24 @@ import subprocess
 import time
 
 import pytest
-from conftest import BIN, PERF_CLIENT
+from conftest import BIN, PERF_CLIENT, Fleet
 
 WINDOWS = ["-p", "200", "-s", "400"]
+
+
+@pytest.fixture(scope="module")
+def paced(tmp_path_factory):
+    """Arguments for a fleet whose batches take 3 ms: before one that answers at once, a generator on the same cores is itself the limit, and says so."""
+    file = tmp_path_factory.mktemp("paced") / "corolla.yaml"
+    file.write_text('models: {flower: {parameters: {delay_us: "3000"}}}\n')
+    return ["-f", file]
+
+
+@pytest.fixture(scope="module")
+def fleet(null_models, paced):
+    running = Fleet(null_models, *paced)
+    yield running
+    running.stop()
 
 
 def corolla(*args):
@@ -45,8 +60,8 @@ def test_csv_is_read_by_scripts_made_for_perf_client(fleet, tmp_path, extra):
         assert all(row[1] > 0 and row[2] <= row[3] <= row[4] <= row[5] for row in chart)
 
 
-def test_sweep_scales_the_fleet_and_draws(own_fleet, tmp_path):
-    fleet = own_fleet()
+def test_sweep_scales_the_fleet_and_draws(own_fleet, paced, tmp_path):
+    fleet = own_fleet(*paced)
     out = tmp_path / "sweep"
     run = corolla("sweep", "-m", "flower", "-u", fleet.http, "--fleet", fleet.name, "--metrics-url", fleet.metrics + "/metrics", "--slices", "1:2", "--concurrency", "1:5:4",
                   "-p", "200", "-s", "400", "--budget", "50", "--out", out)
@@ -79,8 +94,8 @@ def test_interrupt_keeps_the_finished_points(fleet, tmp_path):
     assert "<svg" in (tmp_path / "cut.html").read_text()
 
 
-def test_a_server_that_dies_leaves_what_was_measured(own_fleet, tmp_path):
-    fleet, out = own_fleet(), tmp_path / "died.csv"
+def test_a_server_that_dies_leaves_what_was_measured(own_fleet, paced, tmp_path):
+    fleet, out = own_fleet(*paced), tmp_path / "died.csv"
     process = subprocess.Popen([BIN / "corolla", "perf", "-m", "flower", "-u", fleet.http, "--concurrency-range", "1:200", *WINDOWS, "-f", out],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 30
