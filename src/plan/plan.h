@@ -43,7 +43,7 @@ struct PlanTensor {
   int64_t index = 0;   // kInput, kOutput: number of the port
   int64_t offset = 0;  // kArena, kWeight: bytes
   int64_t bytes = 0;   // storage_bytes(dtype, layout, shape)
-  // INT8 and UINT8 activations: real value = scale * (stored - zero). Else 1 and 0.
+  // UINT8 activations: real value = scale * (stored - zero). Else 1 and 0.
   float scale = 1;
   int32_t zero = 0;
   bool operator==(const PlanTensor&) const = default;
@@ -57,8 +57,10 @@ Result<int64_t> storage_bytes(DType dtype, Layout layout, std::span<const int64_
 // ---- What steps do ------------------------------------------------------------------------------
 // inputs and outputs are indices into Program::tensors. "fp16" below is the plan's compute type:
 // FP16, BF16 or FP32; sums are always fp32. Every step writes zero to the channels that pad a kNhwc
-// output. Unless said otherwise a step reads and writes that type
-// in kNhwc or kPlain, the same for all.
+// output. Unless said otherwise a step reads and writes that type in kNhwc or kPlain, the same for
+// all. In a plan of precision INT8, an Import, Pool, Elementwise, Conv or Gemm may also write UINT8
+// (quantised by the tensor's scale and zero: round half to even, clamp), and the last four read it;
+// a Pool then does both. What pads a UINT8 kNhwc tensor may be anything: weights there are zero.
 
 enum class Activation : uint8_t {
   kNone,
@@ -100,9 +102,9 @@ struct Export {
 // w is kPlain [Cout', kh, kw, Cin' / groups]: Cout' = stored_channels(Cout); Cin' =
 // stored_channels(Cin) when groups is 1, else Cin. What pads w, bias and w_scale is zero.
 // groups == Cin == Cout is depthwise: w is then [C', kh, kw, 1].
-// INT8: x is UINT8 or INT8 with scale and zero, w INT8; the sum is int32 of (x - zero) * w, then
-// sum * x.scale * w_scale[c] + bias[c], + residual, activation, and quantised by y's scale and zero
-// when y is an 8-bit tensor (round half to even, clamp). Outside the picture x counts as `zero`.
+// INT8: x is UINT8, w INT8; the sum is int32 of (x - zero) * w, then sum * x.scale * w_scale[c] +
+// bias[c], + residual (UINT8 or fp16), activation; y is UINT8 or fp16. Outside the picture x counts
+// as `zero`. Where w is not INT8, nothing is UINT8.
 struct Conv {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
   int64_t pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
@@ -237,11 +239,11 @@ struct Expand {  // numpy's broadcast of x to y's shape
   bool operator==(const Expand&) const = default;
 };
 
-struct Quantize {  // fp16 -> INT8 or UINT8 with the output's scale and zero
+struct Quantize {  // fp16 -> UINT8 with the output's scale and zero
   bool operator==(const Quantize&) const = default;
 };
 
-struct Dequantize {  // INT8 or UINT8 -> fp16
+struct Dequantize {  // UINT8 -> fp16
   bool operator==(const Dequantize&) const = default;
 };
 

@@ -61,6 +61,30 @@ int32_t Builder::make(ValueId id) {
   return tensor;
 }
 
+int32_t Builder::make_either(ValueId id) {
+  const auto& readers = uses_.consumers[static_cast<size_t>(id)];
+  if (readers.size() != 1 || uses_.is_output[static_cast<size_t>(id)]) return make(id);
+  const Node& reader = graph_.nodes[static_cast<size_t>(readers[0])];
+  const auto q = reader.op == "QuantizeLinear" ? quantisation(reader) : std::nullopt;
+  if (!q) return make(id);
+  const int32_t made = make_quantised(reader.outputs[0], value(id).layout, *q);
+  done.insert(&reader);
+  return made;
+}
+
+int32_t Builder::make_quantised(ValueId id, Layout layout, const Quantisation& q) {
+  PlanTensor tensor;
+  tensor.name = value(id).name;
+  tensor.dtype = DType::kUint8;
+  tensor.layout = layout;
+  tensor.shape = value(id).shape;
+  tensor.scale = q.scale;
+  tensor.zero = q.zero;
+  const int32_t made = add_tensor(std::move(tensor));
+  set(id, made);
+  return made;
+}
+
 int32_t Builder::weight_bytes(PlanTensor tensor, std::span<const std::byte> bytes) {
   tensor.place = Place::kWeight;
   tensor.offset = weights_.add(bytes);
@@ -120,6 +144,12 @@ int32_t Builder::read_quantised(ValueId id) const {
   return found == tensors_.end() ? -1 : found->second;
 }
 
+Result<int32_t> Builder::read_either(ValueId id, Layout layout) {
+  const int32_t quantised = made(id) ? -1 : read_quantised(id);
+  if (quantised >= 0) return quantised;
+  return read(id, layout);
+}
+
 void Builder::step(const std::string& name, Operation operation, std::vector<int32_t> inputs,
                    std::vector<int32_t> outputs) {
   Step made;
@@ -134,13 +164,15 @@ std::optional<Builder::Quantisation> Builder::quantisation(const Node& node) con
   const Value& scale = value(node.inputs[1]);
   if (!scale.is_constant() || scale.constant.count() != 1) return std::nullopt;
   const ValueId q = node.op == "QuantizeLinear" ? node.outputs[0] : node.inputs[0];
-  Quantisation found{scale.constant.floats()[0], 0, value(q).dtype};
+  const DType dtype = value(q).dtype;
+  Quantisation found{scale.constant.floats()[0], 0};
   if (node.input(2) != kNoValue) {
     const Value& zero = value(node.inputs[2]);
     if (!zero.is_constant() || zero.constant.count() != 1) return std::nullopt;
     found.zero = static_cast<int32_t>(zero.constant.ints()[0]);
   }
-  if (found.dtype != DType::kInt8 && found.dtype != DType::kUint8) return std::nullopt;
+  if (dtype != DType::kInt8 && dtype != DType::kUint8) return std::nullopt;
+  if (dtype == DType::kInt8) found.zero += 128;
   if (!std::isfinite(found.scale) || found.scale <= 0) return std::nullopt;
   return found;
 }

@@ -35,9 +35,14 @@ class Builder {
   Result<int32_t> read(ValueId id, Layout layout = Layout::kPlain);
   // The 8-bit tensor that a DequantizeLinear reads, where that is one and has been made; -1.
   int32_t read_quantised(ValueId id) const;
+  // For steps that take both: the 8 bits as they lie where there are any, else as read().
+  Result<int32_t> read_either(ValueId id, Layout layout = Layout::kPlain);
 
   // A new arena tensor for a value that a step is about to write, in the compute type.
   int32_t make(ValueId id);
+  // Likewise, for steps that can write 8 bits: that of the QuantizeLinear which is the value's only
+  // reader, where it is so (the node is then done).
+  int32_t make_either(ValueId id);
   int32_t make_temporary(const std::string& name, Shape shape, Layout layout);
   // From now on `id` is tensor `tensor`.
   void set(ValueId id, int32_t tensor) { tensors_[id] = tensor; }
@@ -54,13 +59,14 @@ class Builder {
             std::vector<int32_t> outputs);
 
   // The scale and zero of a QuantizeLinear or DequantizeLinear by one constant; nullopt: by
-  // several.
+  // several. Plans have UINT8 activations alone: INT8 ones are the same numbers, stored 128 higher.
   struct Quantisation {
     float scale;
     int32_t zero;
-    DType dtype;
   };
   std::optional<Quantisation> quantisation(const Node& node) const;
+  // A new arena tensor of 8 bits for the value that a QuantizeLinear makes.
+  int32_t make_quantised(ValueId id, Layout layout, const Quantisation& quantisation);
 
   // Nodes that were done together with another.
   std::set<const Node*> done;

@@ -43,40 +43,6 @@ Result<int32_t> float_vector(Builder& b, const std::string& name, std::vector<fl
   return b.weight(name, Tensor::of_floats({padded}, numbers), DType::kFp32, Layout::kPlain);
 }
 
-// Where the step writes: into the 8-bit tensor of a QuantizeLinear that is its only reader, or into
-// the value's own.
-int32_t output_of(Builder& b, const Node& node) {
-  const ValueId out = node.outputs[0];
-  const auto& readers = b.uses().consumers[static_cast<size_t>(out)];
-  if (readers.size() == 1 && !b.uses().is_output[static_cast<size_t>(out)]) {
-    const Node& reader = b.graph().nodes[static_cast<size_t>(readers[0])];
-    const auto q = reader.op == "QuantizeLinear" ? b.quantisation(reader) : std::nullopt;
-    if (q) {
-      PlanTensor tensor;
-      const Value& value = b.value(reader.outputs[0]);
-      tensor.name = value.name;
-      tensor.dtype = q->dtype;
-      tensor.layout = b.value(out).layout;
-      tensor.shape = value.shape;
-      tensor.scale = q->scale;
-      tensor.zero = q->zero;
-      const int32_t made = b.add_tensor(std::move(tensor));
-      b.set(reader.outputs[0], made);
-      b.done.insert(&reader);
-      return made;
-    }
-  }
-  return b.make(out);
-}
-
-// x, residual: 8 bits as they lie where that is possible, else in the compute type.
-Result<int32_t> operand(Builder& b, ValueId id, Layout layout) {
-  if (b.made(id)) return b.read(id, layout);
-  const int32_t quantised = b.read_quantised(id);
-  if (quantised >= 0) return quantised;
-  return b.read(id, layout);
-}
-
 bool is_int8(const PlanTensor& tensor) {
   return tensor.dtype == DType::kInt8 || tensor.dtype == DType::kUint8;
 }
@@ -117,6 +83,11 @@ Result<Matrix> operands(Builder& b, const Node& node, Layout layout, int64_t gro
   return m;
 }
 
+// Steps of 8-bit weights write either; others write the compute type.
+int32_t output_of(Builder& b, const Node& node, const Matrix& m) {
+  return m.w_scale >= 0 ? b.make_either(node.outputs[0]) : b.make(node.outputs[0]);
+}
+
 // The inputs of a conv or gemm step in plan.h's order.
 Result<std::vector<int32_t>> inputs_of(Builder& b, const Node& node, const Matrix& m, Layout layout,
                                        Epilogue& epilogue) {
@@ -124,7 +95,8 @@ Result<std::vector<int32_t>> inputs_of(Builder& b, const Node& node, const Matri
   epilogue = epilogue_of(node.attributes);
   if (node.input(3) != kNoValue) {
     epilogue.residual = true;
-    ASSIGN_OR_RETURN(const int32_t residual, operand(b, node.inputs[3], layout));
+    ASSIGN_OR_RETURN(const int32_t residual, m.w_scale >= 0 ? b.read_either(node.inputs[3], layout)
+                                                            : b.read(node.inputs[3], layout));
     inputs.push_back(residual);
   }
   if (m.w_scale >= 0) inputs.push_back(m.w_scale);
@@ -144,7 +116,7 @@ Status lower_conv(Builder& b, const Node& node) {
   set_window(conv, window);
   ASSIGN_OR_RETURN(const Matrix m, operands(b, node, Layout::kNhwc, conv.groups));
   ASSIGN_OR_RETURN(auto inputs, inputs_of(b, node, m, Layout::kNhwc, conv.epilogue));
-  const int32_t out = output_of(b, node);
+  const int32_t out = output_of(b, node, m);
   b.step(node.name, conv, std::move(inputs), {out});
   return ok();
 }
@@ -169,7 +141,7 @@ Status lower_gemm(Builder& b, const Node& node) {
   gemm.k = b.value(node.inputs[1]).shape[1];
   gemm.m = 1;
   for (size_t d = 0; d + 1 < y.size(); ++d) gemm.m *= y[d];
-  const int32_t out = output_of(b, node);
+  const int32_t out = output_of(b, node, m);
   b.step(node.name, gemm, std::move(inputs), {out});
   return ok();
 }

@@ -18,8 +18,17 @@ Status lower_pool(Builder& b, const Node& node) {
                    window_of(node.attributes, x, node.attributes.integers("kernel_shape")));
   set_window(pool, w);
   pool.count_include_pad = node.attributes.integer("count_include_pad", 0) != 0;
-  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
-  const int32_t to = b.make(node.outputs[0]);
+  // In 8 bits where both sides are: the largest of what was quantised is the quantised largest.
+  ASSIGN_OR_RETURN(int32_t from, b.read_either(node.inputs[0], Layout::kNhwc));
+  int32_t to = -1;
+  if (b.tensor(from).dtype == DType::kUint8) {
+    to = b.make_either(node.outputs[0]);
+    if (b.tensor(to).dtype != DType::kUint8) {
+      ASSIGN_OR_RETURN(from, b.read(node.inputs[0], Layout::kNhwc));
+    }
+  } else {
+    to = b.make(node.outputs[0]);
+  }
   b.step(node.name, pool, {from}, {to});
   return ok();
 }
@@ -129,10 +138,10 @@ Status lower_elementwise(Builder& b, const Node& node) {
   const Value& out = b.value(node.outputs[0]);
   std::vector<int32_t> inputs;
   for (const ValueId id : node.inputs) {
-    ASSIGN_OR_RETURN(const int32_t in, b.read(id, out.layout));
+    ASSIGN_OR_RETURN(const int32_t in, b.read_either(id, out.layout));
     inputs.push_back(in);
   }
-  const int32_t to = b.make(node.outputs[0]);
+  const int32_t to = b.make_either(node.outputs[0]);
   b.step(node.name, step, std::move(inputs), {to});
   return ok();
 }
@@ -175,15 +184,7 @@ Status lower_quantisation(Builder& b, const Node& node) {
   const auto q = b.quantisation(node);
   if (!q) return no_step("it has several scales, one that is not above 0, or 16 bits");
   ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
-  PlanTensor tensor;
-  tensor.name = b.value(node.outputs[0]).name;
-  tensor.dtype = q->dtype;
-  tensor.layout = b.tensor(from).layout;
-  tensor.shape = b.value(node.outputs[0]).shape;
-  tensor.scale = q->scale;
-  tensor.zero = q->zero;
-  const int32_t to = b.add_tensor(std::move(tensor));
-  b.set(node.outputs[0], to);
+  const int32_t to = b.make_quantised(node.outputs[0], b.tensor(from).layout, *q);
   b.step(node.name, Quantize{}, {from}, {to});
   return ok();
 }

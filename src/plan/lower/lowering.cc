@@ -48,11 +48,11 @@ Status lower_input(Builder& b, size_t index) {
   const bool only_nhwc = readers.size() == 1 && relayout(readers[0]);
   if (only_nhwc) {
     const Node& node = b.graph().nodes[static_cast<size_t>(readers[0])];
-    const int32_t to = b.make(node.outputs[0]);
+    const int32_t to = b.make_either(node.outputs[0]);
     b.step(value.name, Import{}, {from}, {to});
     b.done.insert(&node);
   } else {
-    const int32_t to = b.make(id);
+    const int32_t to = b.make_either(id);
     b.step(value.name, Import{}, {from}, {to});
   }
   return ok();
