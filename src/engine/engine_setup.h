@@ -12,11 +12,14 @@
 
 namespace corolla::engine {
 
+class MemorySharing;
+
 struct EngineSetup {
   std::string cache_dir;                       // of compiled models; empty: no cache
   std::map<std::string, std::string> options;  // engine specific
   std::string slice;                           // its id: "cores:0", "MIG-..."
-  std::vector<int> cores;  // of the slice; the process is pinned to them already
+  std::vector<int> cores;            // of the slice; the process is pinned to them already
+  MemorySharing* sharing = nullptr;  // outlives the engine; null: there are no others
 };
 
 // kInvalidArgument for an unknown or malformed option.

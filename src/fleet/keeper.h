@@ -23,6 +23,7 @@
 #include "fleet/poller.h"
 #include "fleet/reconciler.h"
 #include "fleet/restart_policy.h"
+#include "fleet/shared_memories.h"
 #include "slice/slice_set.h"
 #include "slice/worker_cgroups.h"
 
@@ -120,6 +121,7 @@ class Keeper {
   void tell_worker_models(Worker& worker);
   void on_worker_message(uint32_t id, link::Received&& received);
   void on_worker_death(uint32_t id, const Death& death);
+  void tell(const SharedMemories::Answers& answers);
   std::vector<WorkerWish> wishes();
   std::vector<WorkerView> views() const;
   std::vector<std::string> known_models() const;
@@ -187,6 +189,7 @@ class Keeper {
 
   Front front_;
   std::map<uint32_t, Worker> workers_;
+  SharedMemories shared_memories_;
   std::map<std::string, SliceRecord> records_;  // by slice id
   uint32_t next_worker_ = 1;
   std::optional<Poller::TimerId> look_again_;

@@ -230,8 +230,27 @@ void Keeper::on_worker_message(uint32_t id, link::Received&& received) {
     worker.contexts = std::max(hello.contexts(), 1u);
     return;
   }
+  if (received.message.has_want_shared())
+    return tell(shared_memories_.want(id, received.message.want_shared().name()));
+  if (received.message.has_drop_shared())
+    return tell(shared_memories_.drop(id, received.message.drop_shared().name()));
+  if (received.message.has_shared_made())
+    return tell(
+        shared_memories_.made(id, received.message.shared_made().name(),
+                              received.fds.empty() ? Fd() : std::move(received.fds.front())));
   worker.child->kill("it sent a message that no worker sends (kind " +
                      std::to_string(received.message.of_case()) + ")");
+}
+
+void Keeper::tell(const SharedMemories::Answers& answers) {
+  for (const SharedMemories::Answer& answer : answers) {
+    const auto found = workers_.find(answer.worker);
+    if (found == workers_.end()) continue;
+    link::Message message;
+    message.mutable_shared_is()->set_name(answer.name);
+    found->second.child->send(
+        message, answer.descriptor < 0 ? std::vector<int>{} : std::vector{answer.descriptor});
+  }
 }
 
 EndedBy Keeper::judge(const Death& death, const std::string& killed_because, std::string& text) {
@@ -271,6 +290,7 @@ void Keeper::on_worker_death(uint32_t id, const Death& death) {
   message.mutable_worker_gone()->set_worker(id);
   message.mutable_worker_gone()->set_reason(text);
   tell_front(message);  // before anything else: its requests wait
+  tell(shared_memories_.gone(id));
 
   if (worker.child->asked_to_leave() || stopping_) {
     log::info("worker_left", {{"worker", id}, {"slice", worker.view.slice.id}});

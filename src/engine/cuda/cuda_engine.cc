@@ -75,11 +75,23 @@ Status set(Settings& settings, const std::string& name, const std::string& value
                                            "'; it has lanes, green, wait, tune and batches"};
 }
 
+const char* kind_text(WeightMemory::Kind kind) {
+  switch (kind) {
+    case WeightMemory::Kind::kMade:
+      return "shared";
+    case WeightMemory::Kind::kFound:
+      return "found shared";
+    default:
+      return "own";
+  }
+}
+
 class CudaEngine final : public Engine {
  public:
   CudaEngine(const EngineSetup& setup, Settings settings, DeviceFacts device)
       : settings_(std::move(settings)),
         cache_dir_(setup.cache_dir),
+        sharing_(setup.sharing),
         device_(std::move(device)),
         sms_(device_.multiprocessors) {}
 
@@ -127,7 +139,7 @@ class CudaEngine final : public Engine {
       table = cache.read();
     }
     ASSIGN_OR_RETURN(auto model, CudaModel::make(source, std::move(found.plan), places_,
-                                                 {&table, settings.tune, tuned_here}));
+                                                 {&table, settings.tune, tuned_here}, sharing_));
     if (model->timed() > 0)
       if (const Status kept = cache.add(table); !kept.ok())
         log::warn("tuning_not_kept", {{"why", kept.error().what}});
@@ -135,7 +147,8 @@ class CudaEngine final : public Engine {
                                     {"ms", static_cast<int64_t>(to_seconds(now() - begin) * 1e3)},
                                     {"kernels_timed", model->timed()},
                                     {"known_shapes", known},
-                                    {"compiled", found.compiled}});
+                                    {"compiled", found.compiled},
+                                    {"weights", kind_text(model->weights())}});
     return std::unique_ptr<Model>(std::move(model));
   }
 
@@ -187,6 +200,7 @@ class CudaEngine final : public Engine {
 
   const Settings settings_;
   const std::string cache_dir_;
+  MemorySharing* const sharing_;
   const DeviceFacts device_;
   int sms_;                      // that all contexts together may use
   std::vector<Waiter> waiters_;  // one a lane; used by its thread alone

@@ -176,18 +176,13 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choic
 
 Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, plan::Plan plan,
                                                    const std::vector<Place>& places,
-                                                   Choices choices) {
+                                                   Choices choices, MemorySharing* sharing) {
   auto model = std::unique_ptr<CudaModel>(new CudaModel);
   model->plan_ = std::move(plan);
   RETURN_IF_ERROR(model->learn_ports(source));
   if (model->plan_.programs.empty())
     return Error{Code::kInvalidArgument, "the plan of '" + source.name + "' has no programs"};
-  const auto weights = model->plan_.weights;
-  ASSIGN_OR_RETURN(model->weights_,
-                   DeviceMemory::make(weights.size(), "the weights of '" + source.name + "'"));
-  CUDA_OR_RETURN(
-      "cannot copy weights to the device",
-      cudaMemcpy(model->weights_.data(), weights.data(), weights.size(), cudaMemcpyHostToDevice));
+  ASSIGN_OR_RETURN(model->weights_, WeightMemory::make(model->plan_.weights, sharing, source.name));
   for (const Place& place : places) {
     ASSIGN_OR_RETURN(OnLane lane, model->make_lane(place, choices));
     model->lanes_.push_back(std::move(lane));

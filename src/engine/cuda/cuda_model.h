@@ -1,8 +1,9 @@
 // A plan on the device, ready to replay, and how a batch runs on it. Private to this room.
 //
-// Weights are there once; each lane has an arena, staging memory and one graph a batch size of its
-// own, so that lanes run at the same time. Requests go through pinned memory of the lane: a copy of
-// 150 KB costs 15 us, and the memory that requests lie in may be unmapped by others at any time.
+// Weights are there once, and once for all workers of a device; each lane has an arena, staging
+// memory and one graph a batch size of its own, so that lanes run at the same time. Requests go
+// through pinned memory of the lane: a copy of 150 KB costs 15 us, and the memory that requests lie
+// in may be unmapped by others at any time.
 #pragma once
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
 #include "engine/cuda/tuner.h"
+#include "engine/cuda/weight_memory.h"
 #include "engine/engine.h"
 #include "engine/image/picture_rows.h"
 #include "plan/plan.h"
@@ -33,13 +35,16 @@ class CudaModel final : public Model {
     bool may_tune = true;
     bool trust_plan = true;
   };
+  // `sharing` may be null; it outlives the model.
   static Result<std::unique_ptr<CudaModel>> make(const ModelSource& source, plan::Plan plan,
-                                                 const std::vector<Place>& places, Choices choices);
+                                                 const std::vector<Place>& places, Choices choices,
+                                                 MemorySharing* sharing);
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
   bool from_cache() const override { return timed_ == 0; }
   int timed() const { return timed_; }
+  WeightMemory::Kind weights() const { return weights_.kind(); }
 
   // Pictures are files: reading them takes milliseconds, better spent on the lane's thread.
   bool slow_inputs() const;
@@ -93,7 +98,7 @@ class CudaModel final : public Model {
     PictureSize size;
   };
   std::vector<std::optional<Picturing>> pictures_;
-  DeviceMemory weights_;
+  WeightMemory weights_;
   DerivedWeights derived_;
   std::vector<OnLane> lanes_;
   int timed_ = 0;

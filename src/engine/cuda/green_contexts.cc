@@ -7,13 +7,13 @@
 #include <string>
 
 #include "engine/cuda/cuda_error.h"
+#include "engine/cuda/driver_function.h"
 
 namespace corolla::engine::cuda {
 namespace {
 
 constexpr int kGroup = 8;  // multiprocessors: the smallest part of an sm_90
 
-// The driver's functions, found at run time: nothing links libcuda.
 struct Driver {
   decltype(&cuDeviceGet) device_get;
   decltype(&cuDeviceGetDevResource) resource;
@@ -24,26 +24,15 @@ struct Driver {
   decltype(&cuGetErrorName) error_name;
 };
 
-template <class F>
-bool find(const char* name, F& function) {
-  void* found = nullptr;
-  cudaDriverEntryPointQueryResult result;
-  if (cudaGetDriverEntryPointByVersion(name, &found, 12050, cudaEnableDefault, &result) !=
-          cudaSuccess ||
-      result != cudaDriverEntryPointSuccess) {
-    (void)cudaGetLastError();
-    return false;
-  }
-  function = reinterpret_cast<F>(found);
-  return true;
-}
-
 Result<Driver> driver() {
   Driver d;
-  if (find("cuDeviceGet", d.device_get) && find("cuDeviceGetDevResource", d.resource) &&
-      find("cuDevSmResourceSplitByCount", d.split) &&
-      find("cuDevResourceGenerateDesc", d.describe) && find("cuGreenCtxCreate", d.create) &&
-      find("cuGreenCtxStreamCreate", d.stream) && find("cuGetErrorName", d.error_name))
+  if (find_driver_function("cuDeviceGet", d.device_get) &&
+      find_driver_function("cuDeviceGetDevResource", d.resource) &&
+      find_driver_function("cuDevSmResourceSplitByCount", d.split) &&
+      find_driver_function("cuDevResourceGenerateDesc", d.describe) &&
+      find_driver_function("cuGreenCtxCreate", d.create) &&
+      find_driver_function("cuGreenCtxStreamCreate", d.stream) &&
+      find_driver_function("cuGetErrorName", d.error_name))
     return d;
   return Error{Code::kUnsupported,
                "this driver has no green contexts; it needs to be 555 or later"};

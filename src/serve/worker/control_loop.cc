@@ -6,9 +6,11 @@
 
 namespace corolla::worker {
 
-ControlLoop::ControlLoop(link::Channel keeper, engine::Engine& engine, Options options)
+ControlLoop::ControlLoop(link::Channel keeper, engine::Engine& engine, KeeperSharing& sharing,
+                         Options options)
     : keeper_(std::move(keeper)),
       engine_(engine),
+      sharing_(sharing),
       options_(std::move(options)),
       loader_(std::make_unique<ModelLoader>(engine, models_)),
       wake_(*link::create_doorbell()) {
@@ -32,11 +34,12 @@ ControlLoop::~ControlLoop() {
 
 void ControlLoop::run() {
   for (;;) {
-    pollfd watched[4] = {{keeper_.fd(), POLLIN, 0},
+    pollfd watched[5] = {{keeper_.fd(), POLLIN, 0},
                          {loader_->event_fd(), POLLIN, 0},
                          {wake_.get(), POLLIN, 0},
-                         {front_ ? front_.fd() : -1, POLLIN, 0}};
-    if (::poll(watched, 4, -1) < 0) continue;
+                         {front_ ? front_.fd() : -1, POLLIN, 0},
+                         {sharing_.event_fd(), POLLIN, 0}};
+    if (::poll(watched, 5, -1) < 0) continue;
     if (watched[0].revents && !on_keeper()) return;
     if (watched[1].revents) on_loaded();
     if (watched[2].revents) {
@@ -44,6 +47,8 @@ void ControlLoop::run() {
       if (front_broken_.exchange(false)) lose_front("it sent what cannot be");
     }
     if (watched[3].revents && front_) on_front();
+    // Not sent: the keeper has gone, which its channel says, too.
+    if (watched[4].revents) (void)sharing_.send(keeper_).ok();
   }
 }
 
@@ -62,6 +67,8 @@ bool ControlLoop::on_keeper() {
     }
     if (message.has_meet_front() && fds.size() == 1)
       meet_front(std::move(fds[0]));
+    else if (message.has_shared_is())
+      sharing_.answered(message.shared_is().name(), std::move(fds));
     else
       log::warn("unknown_message",
                 {{"from", "keeper"}, {"kind", static_cast<int>(message.of_case())}});

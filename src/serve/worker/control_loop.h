@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "link/channel.h"
 #include "serve/worker/compute_loop.h"
+#include "serve/worker/keeper_sharing.h"
 #include "serve/worker/model_loader.h"
 #include "serve/worker/model_table.h"
 
@@ -21,7 +22,9 @@ class ControlLoop {
     std::function<void(const Error&)>
         engine_broken;  // on the compute thread, after the batch was answered
   };
-  ControlLoop(link::Channel keeper, engine::Engine& engine, Options options);
+  // `sharing`: what the engine was given.
+  ControlLoop(link::Channel keeper, engine::Engine& engine, KeeperSharing& sharing,
+              Options options);
   ~ControlLoop();
 
   // Until the keeper says Quit or has gone.
@@ -38,6 +41,7 @@ class ControlLoop {
 
   link::Channel keeper_;
   engine::Engine& engine_;
+  KeeperSharing& sharing_;
   const Options options_;
   ModelTable models_;
   std::unique_ptr<ModelLoader> loader_;

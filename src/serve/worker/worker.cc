@@ -123,6 +123,8 @@ int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) 
   if (!spin.ok()) return fail(spin.error());
   engine::EngineSetup setup{
       .cache_dir = told.cache_dir(), .options = *options, .slice = told.slice().id()};
+  KeeperSharing sharing;
+  setup.sharing = &sharing;
   setup.cores.assign(told.slice().cores().begin(), told.slice().cores().end());
   auto engine = make_engine(setup);
   if (!engine.ok()) return fail(engine.error());
@@ -135,7 +137,7 @@ int run_worker(int argc, char** argv, const engine::EngineFactory& make_engine) 
   log::info("worker_up",
             {{"slice", told.slice().id()}, {"engine", (*engine)->name()}, {"pid", ::getpid()}});
 
-  ControlLoop control(std::move(keeper), **engine,
+  ControlLoop control(std::move(keeper), **engine, sharing,
                       {.reply_bytes = told.reply_bytes() ? told.reply_bytes() : kDefaultReplyBytes,
                        .spin = *spin,
                        .engine_broken = [](const Error& error) {
