@@ -17,8 +17,11 @@ if(COROLLA_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize=null,object-size -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
 elseif(COROLLA_SANITIZE STREQUAL "thread")
-  # Debian's libprotobuf was built without TSan, under which its map fields have two members more. libstdc++ must still know.
-  add_compile_options(-fsanitize=thread -U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
+  add_compile_options(-fsanitize=thread)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Debian's libprotobuf was built without TSan, under which its map fields have two members more. libstdc++ must still know.
+    add_compile_options(-U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
+  endif()
   add_link_options(-fsanitize=thread)
 elseif(COROLLA_SANITIZE)
   message(FATAL_ERROR "COROLLA_SANITIZE is '${COROLLA_SANITIZE}'; it may be empty, address or thread")

@@ -29,21 +29,21 @@ dev_test() {
   ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "${filter[@]}" || die "tests failed"
 }
 
-# Half-optimised and with line numbers only: what counts is what the sanitizers say, and how long CI waits for it.
-SANITIZER_FLAGS=(-DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -gline-tables-only")
+# By clang for both: what it does not optimise it compiles in a quarter of the time, and what counts is what the sanitizers say and how long one waits for it. Line numbers only,
+# precompiled headers.
+SANITIZER_FLAGS=(-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O0 -g1" -DCOROLLA_PRECOMPILED=ON)
 
 # sanitizer_build FOLDER TARGET [CMAKE FLAGS...]
 sanitizer_build() {
-  local folder=$1 target=$2 flags
+  local folder=$1 target=$2
   shift 2
   need_packages "$CHECK_PACKAGES"
-  mapfile -t flags < <(configure_flags)
-  [ -f "$folder/build.ninja" ] || step "configuring $folder" cmake -S . -B "$folder" "${flags[@]}" "${SANITIZER_FLAGS[@]}" "$@"
+  [ -f "$folder/build.ninja" ] || step "configuring $folder" cmake -S . -B "$folder" -G Ninja "${SANITIZER_FLAGS[@]}" "$@"
   step "building $folder: $target" ninja -C "$folder" "$target"
 }
 
-# One tree by clang for ASan, UBSan and libFuzzer: what the fuzzers need besides costs the tests little.
-asan_build() { sanitizer_build build-asan "$1" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DCOROLLA_SANITIZE=address -DCOROLLA_FUZZ=ON; }
+# One tree for ASan, UBSan and libFuzzer: what the fuzzers need besides costs the tests little.
+asan_build() { sanitizer_build build-asan "$1" -DCOROLLA_SANITIZE=address -DCOROLLA_FUZZ=ON; }
 
 dev_sanitize() {
   asan_build tests
@@ -52,20 +52,17 @@ dev_sanitize() {
   dev_test build-tsan
 }
 
-# Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in .cache/fuzz/.
+# Runs every fuzzer for the given time, as many at once as there are cores. A crash leaves its input in .cache/fuzz/. With COROLLA_FUZZ_SEED the runs start from the seeds in the
+# tree alone and draw the same inputs each time, as CI wants it; without, they go on from what earlier runs found.
 dev_fuzz() {
-  local seconds=${1:-60} fuzzer names=() running=0
+  local seconds=${1:-60} seed=${COROLLA_FUZZ_SEED:-} fuzzer names=() running=0
   asan_build fuzzers
   for fuzzer in build-asan/bin/*_fuzz; do names+=("$fuzzer"); done
   say "running ${#names[@]} fuzzers, $seconds s each"
   mkdir -p .cache/fuzz .cache/log
   rm -f .cache/fuzz/failed
   for fuzzer in "${names[@]}"; do
-    local name=${fuzzer##*/} corpus
-    corpus=$(find src -type d -path "*/testdata/$name" | head -n 1)
-    mkdir -p ".cache/fuzz/$name"
-    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=".cache/fuzz/$name-crash-" -print_final_stats=1 \
-      ".cache/fuzz/$name" ${corpus:+"$corpus"} >".cache/log/$name.log" 2>&1 || { tail -n 30 ".cache/log/$name.log"; printf '%s\n' "$name" >>.cache/fuzz/failed; } &
+    fuzz_one "$fuzzer" "$seconds" "$seed" &
     running=$((running + 1))
     if [ $running -ge "$(nproc)" ]; then wait -n || true; running=$((running - 1)); fi
   done
@@ -74,4 +71,15 @@ dev_fuzz() {
     printf '  %-24s %s\n' "${fuzzer##*/}" "$(sed -n 's/^stat::number_of_executed_units: */runs: /p' ".cache/log/${fuzzer##*/}.log")"
   done
   if [ -s .cache/fuzz/failed ]; then die "these fuzzers found something: $(sort -u .cache/fuzz/failed | tr '\n' ' ')(inputs: .cache/fuzz/*-crash-*)"; fi
+}
+
+# fuzz_one FUZZER SECONDS SEED
+fuzz_one() {
+  local name=${1##*/} corpus=() found
+  mapfile -t corpus < <(find src -type d -path "*/testdata/$name")
+  found=.cache/fuzz/$name${3:+-seed-$3}
+  [ -z "$3" ] || rm -rf "$found"
+  mkdir -p "$found"
+  "$1" -max_total_time="$2" ${3:+-seed="$3"} -timeout=25 -rss_limit_mb=2048 -artifact_prefix=".cache/fuzz/$name-crash-" -print_final_stats=1 "$found" "${corpus[@]}" \
+    >".cache/log/$name.log" 2>&1 || { tail -n 30 ".cache/log/$name.log"; printf '%s\n' "$name" >>.cache/fuzz/failed; }
 }
