@@ -2,6 +2,7 @@
 // itself need not link OpenVINO:
 //
 //   corolla-openvino --compile MODEL --blob FILE [--batch N] [--bf16]
+//   corolla-openvino --stamp PLAN
 //   corolla-openvino --run MODEL|PLAN --input NAME=FILE.npy ... --out FOLDER
 #include <cctype>
 #include <cstdio>
@@ -15,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "engine/openvino/cpu_target.h"
 #include "engine/openvino/ov_types.h"
 #include "plan/npy.h"
 #include "plan/plan_file.h"
@@ -23,7 +25,7 @@ namespace corolla {
 namespace {
 
 struct Options {
-  std::string compile, blob, run, out = ".";
+  std::string compile, blob, stamp, run, out = ".";
   std::vector<std::string> inputs;
   int64_t batch = 0;
   bool bf16 = false;
@@ -54,6 +56,16 @@ Status compile(const Options& options) {
   return ok();
 }
 
+// What blobs are bound to is known here alone.
+Status stamp(const Options& options) {
+  ASSIGN_OR_RETURN(plan::Plan plan, plan::read_plan(options.stamp));
+  if (plan.target.engine != "openvino")
+    return Error{Code::kInvalidArgument, options.stamp + " is a plan for engine '" +
+                                             plan.target.engine + "', not for openvino"};
+  plan.target = engine::cpu_target();
+  return plan::write_plan(plan, options.stamp);
+}
+
 // "NAME=FILE"; nothing but a file: the only input.
 Result<std::map<std::string, plan::Tensor>> read_inputs(const Options& options) {
   std::map<std::string, plan::Tensor> inputs;
@@ -70,19 +82,14 @@ Result<ov::CompiledModel> load(ov::Core& core, const Options& options,
                                const std::map<std::string, plan::Tensor>& inputs) {
   if (!plan::is_plan(options.run))
     return core.compile_model(core.read_model(options.run), "CPU", properties(options.bf16));
-  ASSIGN_OR_RETURN(const plan::Plan plan, plan::read_plan(options.run));
-  if (plan.target.engine != "openvino")
-    return Error{Code::kInvalidArgument, options.run + " is a plan for engine '" +
-                                             plan.target.engine + "', not for openvino"};
+  ASSIGN_OR_RETURN(const plan::Plan plan, engine::read_cpu_plan(options.run, engine::cpu_target()));
   const plan::Tensor& first = inputs.begin()->second;
   const int64_t rows = plan.batched && !first.shape().empty() ? first.shape()[0] : 1;
   for (const plan::Program& program : plan.programs) {
     if (plan.batched && program.batch != rows) continue;
-    const plan::PlanTensor& tensor = program.tensors.at(0);
-    const auto blob =
-        plan.weights.subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.bytes));
+    const auto blob = engine::blob_of(plan, program);
     std::istringstream in(std::string(reinterpret_cast<const char*>(blob.data()), blob.size()));
-    return core.import_model(in, "CPU");
+    return core.import_model(in, "CPU", properties(plan.precision == DType::kBf16));
   }
   return Error{Code::kInvalidArgument,
                "the plan has no batch of " + std::to_string(rows) + " rows"};
@@ -150,16 +157,22 @@ int main(int argc, char** argv) {
       ->needs(compile_option);
   app.add_option("--batch", options.batch, "Its batch size")->check(CLI::Range(1, 4096));
   app.add_flag("--bf16", options.bf16, "Compute in bf16");
-  app.add_option("--run", options.run, "ONNX model or plan to run")->excludes(compile_option);
+  auto* stamp_option =
+      app.add_option("--stamp", options.stamp, "Plan whose target becomes this CPU and OpenVINO")
+          ->excludes(compile_option);
+  app.add_option("--run", options.run, "ONNX model or plan to run")
+      ->excludes(compile_option)
+      ->excludes(stamp_option);
   app.add_option("--input", options.inputs, "NAME=FILE.npy");
   app.add_option("--out", options.out, "Folder for one .npy an output");
   CLI11_PARSE(app, argc, argv);
   Status status = ok();
   try {
-    if (options.compile.empty() == options.run.empty())
-      status = Error{Code::kInvalidArgument, "either --compile or --run is needed"};
-    else
-      status = options.run.empty() ? compile(options) : run(options);
+    status = !options.compile.empty() ? compile(options)
+             : !options.stamp.empty() ? stamp(options)
+             : !options.run.empty()
+                 ? run(options)
+                 : Error{Code::kInvalidArgument, "one of --compile, --stamp and --run is needed"};
   } catch (const std::exception& exception) {
     status = Error{Code::kInternal, "OpenVINO: " + engine::plain_sentence(exception)};
   }

@@ -22,7 +22,7 @@ namespace {
 struct Options {
   std::string model, out, engine = "cuda", dump_after;
   bool fp32 = false, fp16 = false, bf16 = false, int8 = false, json = false, tune = true;
-  std::vector<int64_t> batches = {1, 2, 4, 8, 32};
+  std::vector<int64_t> batches;
   std::vector<std::string> disabled;
   CheckOptions check;
 };
@@ -52,6 +52,13 @@ Result<plan::Plan> compile_cuda(const Options& options, const plan::Model& model
     if (pass.name == options.dump_after) std::printf("%s", plan::graph_text(graph).c_str());
   };
   return plan::compile(model, compile);
+}
+
+// For the CPU, what its engine makes of a model itself: larger batches gain nothing there, and each
+// is a copy of the weights.
+std::vector<int64_t> usual_batches(const std::string& engine) {
+  if (engine == "cpu") return {1, 4};
+  return {1, 2, 4, 8, 32};
 }
 
 // One blob a batch size, each a weight of a program without steps.
@@ -117,8 +124,9 @@ Result<plan::Plan> tune(const Options& options, plan::Plan plan) {
   return plan::read_plan(options.out);
 }
 
-int run(const Options& options) {
+int run(Options options) {
   const TimePoint begin = now();
+  if (options.batches.empty()) options.batches = usual_batches(options.engine);
   const auto model = plan::read_onnx(options.model);
   if (!model.ok()) return fail(kUsage, model.error().what);
   auto plan =
@@ -128,6 +136,10 @@ int run(const Options& options) {
                 options.model + ": " + plan.error().what);
   if (auto written = plan::write_plan(*plan, options.out); !written.ok())
     return fail(kFailed, written.error().what);
+  if (plan->target.engine == "openvino")
+    if (auto stamped = run_program_beside("corolla-openvino", {"--stamp", options.out});
+        !stamped.ok())
+      return fail(kFailed, stamped.error().what);
   plan = tune(options, *std::move(plan));
   if (!plan.ok()) return fail(kFailed, plan.error().what);
   if (options.json)
@@ -165,10 +177,10 @@ void add(CLI::App& app, Chosen& chosen) {
   for (auto* one : {fp32, fp16, bf16, int8})
     for (auto* other : {fp32, fp16, bf16, int8})
       if (one != other) one->excludes(other);
-  sub->add_option("--batch", options->batches, "Batch sizes: 1,2,4,8,32")
+  sub->add_option("--batch", options->batches,
+                  "Batch sizes; without it 1,2,4,8,32, and for cpu 1,4")
       ->delimiter(',')
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+      ->check(CLI::Range(1, 4096));
   sub->add_option("--verify", options->check.pictures,
                   "Compare with the model itself on these: JPEG, PNG, .npy, or folders");
   sub->add_option("--mean", options->check.mean, "Of --verify's pictures, in 0..1: r,g,b")

@@ -315,11 +315,11 @@ struct Port {
 // What a plan was made for. Empty or 0: not bound to any (untuned).
 struct Target {
   std::string engine;  // "cuda", "openvino"
-  std::string arch;    // "sm_90a"
+  std::string arch;    // "sm_90a"; of a CPU "x86_64 avx2 fma ..."
   std::string device;  // "NVIDIA H100 80GB HBM3"
   int32_t sm_count = 0;
   int64_t memory_bytes = 0;
-  std::string driver;  // "575.57.08"
+  std::string driver;  // "575.57.08"; for engine "openvino" its version
   std::string walls;   // "whole", "mig", "mps", "sm": how the slice was cut that it was tuned on
   bool operator==(const Target&) const = default;
 };
@@ -339,11 +339,13 @@ struct Plan {
   DType precision = DType::kFp16;  // compute type; INT8: fp16 with 8-bit convolutions
   Target target;
   std::vector<Port> inputs, outputs;
-  bool batched = true;            // ports have a batch dimension
-  std::vector<Program> programs;  // rising batch; empty for engine "openvino"
+  bool batched = true;  // ports have a batch dimension
+  // Rising batch. For engine "openvino" without steps: tensor 0 is the compiled model of that
+  // batch.
+  std::vector<Program> programs;
 
-  // Raw bytes: weights for "cuda", OpenVINO's exported blob for "openvino". In memory that `owner`
-  // keeps (a mapped plan file, or a vector); 256-byte aligned.
+  // Raw bytes: weights for "cuda", OpenVINO's exported models for "openvino". In memory that
+  // `owner` keeps (a mapped plan file, or a vector); 256-byte aligned.
   std::span<const std::byte> weights;
   std::shared_ptr<const void> owner;
 

@@ -5,6 +5,8 @@
 #include <openvino/core/preprocess/pre_post_process.hpp>
 #include <openvino/frontend/manager.hpp>
 
+#include "engine/image/normalise.h"
+
 namespace corolla::engine {
 namespace {
 
@@ -90,6 +92,8 @@ Result<std::shared_ptr<ov::Model>> build_in_pictures(const ModelSource& source,
                                  "' must be floats [N,3,H,W] or [N,H,W,3] of fixed height and "
                                  "width; the file has " +
                                  found->get_element_type().to_string() + " " + shape.to_string());
+    if (const Status good = check_normalisation(image.input, image.mean, image.std); !good.ok())
+      return invalid(source, good.error().what);
     auto& input = steps.input(image.input);
     input.tensor().set_element_type(ov::element::u8).set_layout("NHWC");
     input.model().set_layout(planes ? "NCHW" : "NHWC");
@@ -97,10 +101,6 @@ Result<std::shared_ptr<ov::Model>> build_in_pictures(const ModelSource& source,
     // division for each value.
     std::vector<float> mean = image.mean.empty() ? std::vector<float>(3, 0) : image.mean;
     std::vector<float> scale = image.std.empty() ? std::vector<float>(3, 1) : image.std;
-    if (mean.size() != 3 || scale.size() != 3 ||
-        std::any_of(scale.begin(), scale.end(), [](float s) { return !(s > 0); }))
-      return invalid(source, "picture input '" + image.input +
-                                 "' needs three means and three standard deviations over 0");
     for (int i = 0; i < 3; ++i) mean[i] *= 255, scale[i] *= 255;
     input.preprocess().convert_element_type(ov::element::f32).mean(mean).scale(scale);
   }

@@ -11,8 +11,10 @@
 
 #include "base/log.h"
 #include "engine/openvino/blob_cache.h"
+#include "engine/openvino/cpu_target.h"
 #include "engine/openvino/model_reader.h"
 #include "engine/openvino/openvino_model.h"
+#include "plan/plan_file.h"
 
 namespace corolla::engine {
 namespace {
@@ -69,12 +71,24 @@ std::string neighbours(const std::string& path) {
   return text;
 }
 
+// The rule by which the front finds a batch dimension that nobody has declared.
+bool begins_with_a_batch(const ov::Model& model) {
+  const auto open = [](const auto& port) {
+    const ov::PartialShape shape = port.get_partial_shape();
+    return shape.rank().is_static() && shape.size() > 0 && shape[0].is_dynamic();
+  };
+  const auto inputs = model.inputs(), outputs = model.outputs();
+  return !inputs.empty() && !outputs.empty() && std::all_of(inputs.begin(), inputs.end(), open) &&
+         std::all_of(outputs.begin(), outputs.end(), open);
+}
+
 class OpenvinoEngine final : public Engine {
  public:
   OpenvinoEngine(const EngineSetup& setup, Settings settings)
       : settings_(settings),
         cache_(setup.cache_dir),
-        version_(ov::get_openvino_version().buildNumber) {}
+        target_(cpu_target()),
+        version_(target_.driver) {}
 
   std::string name() const override { return "openvino " + version_.substr(0, version_.find('-')); }
   int depth() const override { return 1; }
@@ -100,39 +114,80 @@ class OpenvinoEngine final : public Engine {
   }
 
  private:
-  struct Parts {
-    std::vector<Rung> rungs;
-    std::vector<Blob> blobs;
-  };
-
   Result<std::unique_ptr<Model>> load_unguarded(const ModelSource& source) {
     Settings settings = settings_;
     for (const auto& [name, value] : source.parameters)
       if (is_option(name)) RETURN_IF_ERROR(set(settings, name, value));
+    if (plan::is_plan(source.path) || source.path.ends_with(".plan"))
+      return load_plan(source, settings);
     ASSIGN_OR_RETURN(const std::string key, key_of(source, settings));
-    bool from_cache = true;
     auto parts = from_blobs(key, settings);
     if (!parts) {
       const BlobCache::Lock lock(cache_, key);
       parts = from_blobs(key, settings);  // somebody else may have been first
       if (!parts) {
-        from_cache = false;
         ASSIGN_OR_RETURN(parts, compile(source, key, settings));
       }
     }
-    AnyShape any_shape;
-    if (parts->rungs.front().rows == 0) {
-      ASSIGN_OR_RETURN(const auto forms, read_model(core_, source));
-      any_shape.graph = forms.front().model;
-      any_shape.compile = [this, settings, graph = any_shape.graph->clone()] {
+    if (parts->rungs.empty() || parts->rungs.front().rows == 0) {
+      if (!parts->any_shape.graph) {
+        ASSIGN_OR_RETURN(const auto forms, read_model(core_, source));
+        parts->any_shape.graph = forms.front().model;
+      }
+      parts->any_shape.compile = [this, settings, graph = parts->any_shape.graph->clone()] {
         return core_.compile_model(graph, "CPU", properties(settings));
       };
     }
-    ASSIGN_OR_RETURN(auto model,
-                     OpenvinoModel::make(source, std::move(parts->rungs), std::move(parts->blobs),
-                                         std::move(any_shape), from_cache));
+    ASSIGN_OR_RETURN(auto model, OpenvinoModel::make(source, *std::move(parts)));
     RETURN_IF_ERROR(model->warm());
     return std::unique_ptr<Model>(std::move(model));
+  }
+
+  // The compiled models of `corolla compile --for cpu`, for the batch sizes that this model may
+  // have.
+  Result<std::unique_ptr<Model>> load_plan(const ModelSource& source, Settings settings) {
+    ASSIGN_OR_RETURN(const plan::Plan plan, read_cpu_plan(source.path, target_));
+    if (!plan.batched && source.max_batch > 0)
+      return Error{Code::kInvalidArgument,
+                   "model '" + source.name + "' (" + source.path + "): max_batch_size is " +
+                       std::to_string(source.max_batch) +
+                       ", but the plan was compiled from a model without an open batch dimension; "
+                       "set max_batch_size to 0"};
+    if (plan.batched && nobody_knows_the_batch(source)) {
+      const auto tensors = [](const std::vector<plan::Port>& ports) {
+        std::vector<TensorSpec> made;
+        for (const plan::Port& port : ports) made.push_back({port.name, port.dtype, port.shape});
+        return made;
+      };
+      return std::unique_ptr<Model>(OpenvinoModel::of_tensors(
+          tensors(plan.inputs), tensors(plan.outputs),
+          "model '" + source.name + "': a plan with a batch dimension needs max_batch_size"));
+    }
+    settings.bf16 = plan.precision == DType::kBf16;
+    ModelParts parts;
+    parts.from_cache = true;
+    parts.memory.push_back(plan.owner);
+    for (const plan::Program& program : plan.programs) {
+      if (!parts.rungs.empty() && program.batch > source.max_batch) break;
+      const auto blob = blob_of(plan, program);
+      const int rows = source.max_batch > 0 ? static_cast<int>(program.batch) : 1;
+      parts.rungs.emplace_back(rows, import(blob, settings));
+    }
+    ASSIGN_OR_RETURN(auto model, OpenvinoModel::make(source, std::move(parts)));
+    RETURN_IF_ERROR(model->warm());
+    return std::unique_ptr<Model>(std::move(model));
+  }
+
+  // Without a declaration the front first asks what the file has, then loads the model again with
+  // the batch that it finds there. What is only asked for its tensors need not be compiled.
+  static bool nobody_knows_the_batch(const ModelSource& source) {
+    return source.max_batch == 0 && source.inputs.empty() && source.outputs.empty() &&
+           source.images.empty();
+  }
+
+  ov::CompiledModel import(std::span<const std::byte> blob, const Settings& settings) {
+    const ov::Tensor tensor(ov::element::u8, {blob.size()}, static_cast<const void*>(blob.data()));
+    return core_.import_model(tensor, "CPU", properties(settings));
   }
 
   ov::AnyMap properties(const Settings& settings) const {
@@ -169,34 +224,36 @@ class OpenvinoEngine final : public Engine {
   }
 
   // The list of rungs is a blob of its own, written last: whoever finds it finds the rungs, too.
-  std::optional<Parts> from_blobs(const std::string& key, const Settings& settings) {
+  std::optional<ModelParts> from_blobs(const std::string& key, const Settings& settings) {
     const auto list = cache_.find(key);
     if (!list) return std::nullopt;
     std::istringstream text(
         std::string(reinterpret_cast<const char*>(list->bytes().data()), list->bytes().size()));
-    Parts parts;
+    ModelParts parts;
+    parts.from_cache = true;
     for (int rows; text >> rows;) {
       auto blob = cache_.find(rung_key(key, rows));
       if (!blob) return std::nullopt;
       try {
-        const auto bytes = blob->bytes();
-        const ov::Tensor tensor(ov::element::u8, {bytes.size()},
-                                static_cast<const void*>(bytes.data()));
-        parts.rungs.emplace_back(rows, core_.import_model(tensor, "CPU", properties(settings)));
+        parts.rungs.emplace_back(rows, import(blob->bytes(), settings));
       } catch (const std::exception& exception) {
         log::warn("cached_model_unusable", {{"why", plain_sentence(exception)}});
         return std::nullopt;
       }
-      parts.blobs.push_back(*std::move(blob));
+      parts.memory.push_back(std::make_shared<const Blob>(*std::move(blob)));
     }
     if (parts.rungs.empty()) return std::nullopt;
     return parts;
   }
 
-  Result<Parts> compile(const ModelSource& source, const std::string& key,
-                        const Settings& settings) {
+  Result<ModelParts> compile(const ModelSource& source, const std::string& key,
+                             const Settings& settings) {
     ASSIGN_OR_RETURN(auto forms, read_model(core_, source));
-    Parts parts;
+    ModelParts parts;
+    if (nobody_knows_the_batch(source) && begins_with_a_batch(*forms.front().model)) {
+      parts.any_shape.graph = std::move(forms.front().model);
+      return parts;
+    }
     std::string list;
     Status kept = ok();
     for (CompileForm& form : forms) {
@@ -216,6 +273,7 @@ class OpenvinoEngine final : public Engine {
 
   const Settings settings_;
   BlobCache cache_;
+  const plan::Target target_;
   const std::string version_;
   ov::Core core_;
 };

@@ -38,27 +38,33 @@ Result<TensorSpec> spec_of(const ov::Output<const ov::Node>& port, bool batched)
   return spec;
 }
 
-Status check_declared_outputs(const ModelSource& source, const std::vector<TensorSpec>& outputs) {
-  for (const TensorSpec& declared : source.outputs) {
-    const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const TensorSpec& have) {
+Status check_declared(const ModelSource& source, const char* side,
+                      const std::vector<TensorSpec>& declared_ones,
+                      const std::vector<TensorSpec>& tensors) {
+  const std::string where = "model '" + source.name + "': " + side + " '";
+  for (const TensorSpec& declared : declared_ones) {
+    if (std::any_of(source.images.begin(), source.images.end(),
+                    [&](const ImageInput& image) { return image.input == declared.name; }))
+      continue;  // declared in the form that clients send, or the file's
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TensorSpec& have) {
       return have.name == declared.name;
     });
-    if (found == outputs.end()) {
+    if (found == tensors.end()) {
       std::string names;
-      for (const TensorSpec& have : outputs)
+      for (const TensorSpec& have : tensors)
         names += (names.empty() ? "'" : ", '") + have.name + "'";
-      return Error{Code::kInvalidArgument, "model '" + source.name + "': output '" + declared.name +
-                                               "' is declared, but the file has " + names};
+      return Error{Code::kInvalidArgument,
+                   where + declared.name + "' is declared, but the file has " + names};
     }
     bool good = found->dtype == declared.dtype && found->shape.size() == declared.shape.size();
     for (size_t i = 0; good && i < declared.shape.size(); ++i)
       good = declared.shape[i] < 0 || found->shape[i] < 0 || declared.shape[i] == found->shape[i];
     if (!good)
-      return Error{Code::kInvalidArgument,
-                   "model '" + source.name + "': output '" + declared.name + "' is declared as " +
-                       std::string(dtype_name(declared.dtype)) + " " + shape_text(declared.shape) +
-                       "; the file has " + std::string(dtype_name(found->dtype)) + " " +
-                       shape_text(found->shape)};
+      return Error{Code::kInvalidArgument, where + declared.name + "' is declared as " +
+                                               std::string(dtype_name(declared.dtype)) + " " +
+                                               shape_text(declared.shape) + "; the file has " +
+                                               std::string(dtype_name(found->dtype)) + " " +
+                                               shape_text(found->shape)};
   }
   return ok();
 }
@@ -82,37 +88,89 @@ Rung::Rung(int rows_, ov::CompiledModel model)
 }
 
 Result<std::unique_ptr<OpenvinoModel>> OpenvinoModel::make(const ModelSource& source,
-                                                           std::vector<Rung> rungs,
-                                                           std::vector<Blob> blobs,
-                                                           AnyShape any_shape, bool from_cache) {
+                                                           ModelParts parts) {
   std::unique_ptr<OpenvinoModel> model(new OpenvinoModel());
-  model->blobs_ = std::move(blobs);
-  model->rungs_ = std::move(rungs);
-  model->any_shape_ = std::move(any_shape);
-  model->from_cache_ = from_cache;
+  model->memory_ = std::move(parts.memory);
+  model->rungs_ = std::move(parts.rungs);
+  model->any_shape_ = std::move(parts.any_shape);
+  model->from_cache_ = parts.from_cache;
   model->batched_ = source.max_batch > 0;
+  RETURN_IF_ERROR(model->check_rungs(source));
   RETURN_IF_ERROR(model->learn_ports(source));
   return model;
 }
 
+std::unique_ptr<OpenvinoModel> OpenvinoModel::of_tensors(std::vector<TensorSpec> inputs,
+                                                         std::vector<TensorSpec> outputs,
+                                                         std::string why) {
+  std::unique_ptr<OpenvinoModel> model(new OpenvinoModel());
+  model->inputs_ = std::move(inputs);
+  model->outputs_ = std::move(outputs);
+  model->cannot_run_ = std::move(why);
+  model->from_cache_ = true;  // nothing was compiled
+  return model;
+}
+
+// A compiled model that came from a file may be any; rows are counted in bytes from here on.
+Status OpenvinoModel::check_rungs(const ModelSource& source) const {
+  if (!batched_) return ok();
+  for (const Rung& rung : rungs_) {
+    if (rung.rows == 0) continue;
+    const auto check = [&](const std::vector<Port>& ports, const std::vector<Port>& first) {
+      if (ports.size() != first.size()) return false;
+      for (size_t i = 0; i < ports.size(); ++i) {
+        const ov::PartialShape shape = ports[i].get_partial_shape();
+        ov::PartialShape wanted = first[i].get_partial_shape();
+        if (shape.is_dynamic() || wanted.is_dynamic() || wanted.size() == 0) return false;
+        wanted[0] = rung.rows;
+        if (shape != wanted || ports[i].get_element_type() != first[i].get_element_type())
+          return false;
+      }
+      return true;
+    };
+    const ov::CompiledModel& first = rungs_.front().compiled;
+    if (!check(rung.compiled.inputs(), first.inputs()) ||
+        !check(rung.compiled.outputs(), first.outputs()))
+      return Error{Code::kInvalidArgument, "model '" + source.name + "' (" + source.path +
+                                               "): what is compiled for batches of " +
+                                               std::to_string(rung.rows) +
+                                               " has tensors of other shapes"};
+  }
+  return ok();
+}
+
 Status OpenvinoModel::learn_ports(const ModelSource& source) {
-  const Rung& first = rungs_.front();
-  for (const auto& port : first.compiled.inputs()) {
+  std::vector<Port> inputs, outputs;
+  if (rungs_.empty()) {
+    inputs = std::as_const(*any_shape_.graph).inputs();
+    outputs = std::as_const(*any_shape_.graph).outputs();
+  } else {
+    inputs = rungs_.front().compiled.inputs();
+    outputs = rungs_.front().compiled.outputs();
+  }
+  const bool by_rows = !rungs_.empty() && rungs_.front().rows > 0;
+  for (const Port& port : inputs) {
     ASSIGN_OR_RETURN(TensorSpec spec, spec_of(port, batched_));
     prefer_declared_name(port, source.inputs, spec);
     ASSIGN_OR_RETURN(const int64_t bytes,
-                     first.rows > 0 ? byte_count(spec.dtype, spec.shape) : Result<int64_t>(0));
+                     by_rows ? byte_count(spec.dtype, spec.shape) : Result<int64_t>(0));
     input_row_bytes_.push_back(static_cast<size_t>(bytes));
-    learn_picture(source, port, spec);
+    RETURN_IF_ERROR(learn_picture(source, port, spec));
     inputs_.push_back(std::move(spec));
   }
-  for (const auto& port : first.compiled.outputs()) {
+  for (const ImageInput& image : source.images)
+    if (std::none_of(inputs.begin(), inputs.end(),
+                     [&](const Port& port) { return port.get_names().count(image.input) > 0; }))
+      return Error{Code::kInvalidArgument, "model '" + source.name + "': picture input '" +
+                                               image.input + "' is none of the file's"};
+  for (const Port& port : outputs) {
     ASSIGN_OR_RETURN(TensorSpec spec, spec_of(port, batched_));
     prefer_declared_name(port, source.outputs, spec);
     outputs_.push_back(std::move(spec));
   }
-  RETURN_IF_ERROR(check_declared_outputs(source, outputs_));
-  if (first.rows == 0) return ok();
+  RETURN_IF_ERROR(check_declared(source, "input", source.inputs, inputs_));
+  RETURN_IF_ERROR(check_declared(source, "output", source.outputs, outputs_));
+  if (!by_rows) return ok();
   for (const TensorSpec& spec : outputs_) {
     ASSIGN_OR_RETURN(const int64_t bytes, byte_count(spec.dtype, spec.shape));
     output_row_bytes_.push_back(static_cast<size_t>(bytes));
@@ -120,16 +178,29 @@ Status OpenvinoModel::learn_ports(const ModelSource& source) {
   return ok();
 }
 
-// The compiled model takes UINT8 [rows, H, W, 3]. Clients send pictures of any size, or of the
-// declared one, or files.
-void OpenvinoModel::learn_picture(const ModelSource& source, const ov::Output<const ov::Node>& port,
-                                  TensorSpec& spec) {
+// The compiled model takes UINT8 [rows, H, W, 3], or floats, which are then made here. Clients send
+// pictures of any size, or of the declared one, or files.
+Status OpenvinoModel::learn_picture(const ModelSource& source, const Port& port, TensorSpec& spec) {
   pictures_.emplace_back();
   for (const ImageInput& image : source.images) {
     if (port.get_names().count(image.input) == 0) continue;
-    const ov::Shape shape = port.get_shape();
-    pictures_.back() =
-        Picturing{image.form, {static_cast<int>(shape[1]), static_cast<int>(shape[2])}};
+    const ov::PartialShape shape = port.get_partial_shape();
+    const auto is = [&](size_t d, int64_t n) { return shape[d] == ov::Dimension(n); };
+    const bool floats = port.get_element_type() == ov::element::f32;
+    if (shape.is_dynamic() || shape.size() != 4 || (!is(1, 3) && !is(3, 3)) ||
+        !(floats || port.get_element_type() == ov::element::u8))
+      return Error{Code::kInvalidArgument,
+                   "model '" + source.name + "': picture input '" + image.input +
+                       "' must be FP32 [N,3,H,W] or [N,H,W,3]; the file has " +
+                       port.get_element_type().to_string() + " " + shape.to_string()};
+    RETURN_IF_ERROR(check_normalisation(image.input, image.mean, image.std));
+    Picturing& picture = pictures_.back().emplace();
+    picture.form = image.form;
+    picture.planes = floats && is(1, 3);
+    const size_t height = picture.planes ? 2 : 1;
+    picture.size = {static_cast<int>(shape[height].get_length()),
+                    static_cast<int>(shape[height + 1].get_length())};
+    if (floats) picture.normaliser.emplace(image.mean, image.std);
     if (image.form == ImageInput::Form::kEncoded) {
       spec = {image.input, DType::kBytes, {1}};
       continue;
@@ -140,6 +211,7 @@ void OpenvinoModel::learn_picture(const ModelSource& source, const ov::Output<co
           declared.shape.size() == 3 && declared.shape[2] == 3)
         spec = declared;
   }
+  return ok();
 }
 
 Status OpenvinoModel::warm() try {
@@ -163,7 +235,12 @@ Status OpenvinoModel::warm() try {
 
 Timing OpenvinoModel::run(std::span<Request> requests) {
   Timing timing;
+  if (!cannot_run_.empty()) {
+    for (Request& request : requests) request.outcome = Error{Code::kInvalidArgument, cannot_run_};
+    return timing;
+  }
   try {
+    if (rungs_.empty()) rungs_.emplace_back(0, any_shape_.compile());
     if (rungs_.front().rows > 0) {
       run_rows(requests, timing);
       return timing;
@@ -246,6 +323,13 @@ Status OpenvinoModel::find_sources(Request& request, size_t number) {
                                   ? rows_of_files(bytes, request.rows, picture->size, made_[at])
                                   : rows_of_pixels(request.inputs[i].shape, bytes, request.rows,
                                                    picture->size, made_[at]));
+      if (picture->normaliser) {
+        picture->normaliser->run(
+            bytes, static_cast<size_t>(request.rows),
+            static_cast<size_t>(picture->size.height) * static_cast<size_t>(picture->size.width),
+            picture->planes, normalised_[at]);
+        bytes = normalised_[at];
+      }
     }
     CHECK(bytes.size() == input_row_bytes_[i] * static_cast<size_t>(request.rows));
     sources_[at] = bytes.data();
@@ -256,7 +340,10 @@ Status OpenvinoModel::find_sources(Request& request, size_t number) {
 void OpenvinoModel::run_rows(std::span<Request> requests, Timing& timing) {
   rooms_.assign(requests.size() * outputs_.size(), {});
   sources_.assign(requests.size() * inputs_.size(), nullptr);
-  if (made_.size() < sources_.size()) made_.resize(sources_.size());
+  if (made_.size() < sources_.size()) {
+    made_.resize(sources_.size());
+    normalised_.resize(sources_.size());
+  }
   std::vector<Row> rows;
   for (size_t r = 0; r < requests.size(); ++r) {
     Request& request = requests[r];
@@ -276,9 +363,11 @@ void OpenvinoModel::run_rows(std::span<Request> requests, Timing& timing) {
   }
   std::span<const Row> left = rows;
   while (!left.empty()) {
+    // The largest that is filled, else the smallest, in part.
     auto rung = rungs_.rbegin();
-    while (static_cast<size_t>(rung->rows) > left.size()) ++rung;
-    const auto size = static_cast<size_t>(rung->rows);
+    while (std::next(rung) != rungs_.rend() && static_cast<size_t>(rung->rows) > left.size())
+      ++rung;
+    const size_t size = std::min(static_cast<size_t>(rung->rows), left.size());
     run_rung(*rung, left.first(size), timing);
     left = left.subspan(size);
   }
@@ -291,7 +380,8 @@ void OpenvinoModel::give_input(Rung& rung, size_t input, std::span<const Row> ro
   };
   const auto& port = rung.compiled.input(input);
   const std::byte* start = row_at(rows.front());
-  const bool together = rows.front().request == rows.back().request;
+  const bool together =
+      rows.front().request == rows.back().request && rows.size() == static_cast<size_t>(rung.rows);
   if (together && reinterpret_cast<uintptr_t>(start) % port.get_element_type().size() == 0) {
     // Straight from the arena or the client's memory, which we can only read.
     rung.infer.set_input_tensor(input, ov::Tensor(port.get_element_type(), port.get_shape(),
@@ -299,7 +389,10 @@ void OpenvinoModel::give_input(Rung& rung, size_t input, std::span<const Row> ro
     return;
   }
   ov::Tensor& tensor = rung.gathered[input];
-  if (!tensor) tensor = ov::Tensor(port.get_element_type(), port.get_shape());
+  if (!tensor) {
+    tensor = ov::Tensor(port.get_element_type(), port.get_shape());
+    std::memset(tensor.data(), 0, tensor.get_byte_size());
+  }
   auto* to = static_cast<std::byte*>(tensor.data());
   for (size_t i = 0; i < rows.size(); ++i) std::memcpy(to + i * bytes, row_at(rows[i]), bytes);
   rung.infer.set_input_tensor(input, tensor);
@@ -309,6 +402,7 @@ bool OpenvinoModel::write_in_place(Rung& rung, size_t output, std::span<const Ro
   const size_t bytes = output_row_bytes_[output];
   const auto to = room(rows.front().request, output);
   const bool direct = !to.empty() && bytes * rows.size() >= kInPlaceBytes &&
+                      rows.size() == static_cast<size_t>(rung.rows) &&
                       rows.front().request == rows.back().request;
   if (direct) {
     const auto& port = rung.compiled.output(output);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/image/normalise.h"
 #include "engine/image/picture_rows.h"
-#include "engine/openvino/blob_cache.h"
 #include "engine/openvino/ov_types.h"
 
 namespace corolla::engine {
@@ -37,14 +37,23 @@ struct AnyShape {
   std::set<std::vector<ov::Shape>> good;  // sets of input shapes that go together
 };
 
+// Rising rows, or one of 0 with `any_shape`, or, with that, none: compiled by the first run.
+struct ModelParts {
+  std::vector<Rung> rungs;
+  std::vector<std::shared_ptr<const void>> memory;  // that compiled models may point into
+  AnyShape any_shape;
+  bool from_cache = false;
+};
+
 class OpenvinoModel final : public Model {
  public:
-  // `rungs`: rising rows, the first of 1 or, with `any_shape`, of 0. `blobs`: the memory that the
-  // compiled models may point into. kInvalidArgument when the model does not fit its declaration.
-  static Result<std::unique_ptr<OpenvinoModel>> make(const ModelSource& source,
-                                                     std::vector<Rung> rungs,
-                                                     std::vector<Blob> blobs, AnyShape any_shape,
-                                                     bool from_cache);
+  // kInvalidArgument when the model does not fit its declaration.
+  static Result<std::unique_ptr<OpenvinoModel>> make(const ModelSource& source, ModelParts parts);
+
+  // Has tensors and cannot run: each request is answered with `why`.
+  static std::unique_ptr<OpenvinoModel> of_tensors(std::vector<TensorSpec> inputs,
+                                                   std::vector<TensorSpec> outputs,
+                                                   std::string why);
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
@@ -65,13 +74,16 @@ class OpenvinoModel final : public Model {
   struct Picturing {
     ImageInput::Form form;
     PictureSize size;
+    bool planes = false;                   // the compiled model's input is [N,3,H,W]
+    std::optional<Normaliser> normaliser;  // where the compiled model does not begin with it
   };
+  using Port = ov::Output<const ov::Node>;
   OpenvinoModel() = default;
   Status learn_ports(const ModelSource& source);
   Status check_shapes(const std::vector<ov::Shape>& shapes);
   void run_any_shape(Request& request, Timing& timing);
-  void learn_picture(const ModelSource& source, const ov::Output<const ov::Node>& port,
-                     TensorSpec& spec);
+  Status check_rungs(const ModelSource& source) const;
+  Status learn_picture(const ModelSource& source, const Port& port, TensorSpec& spec);
   Status find_sources(Request& request, size_t number);
   void run_rows(std::span<Request> requests, Timing& timing);
   void run_rung(Rung& rung, std::span<const Row> rows, Timing& timing);
@@ -81,8 +93,8 @@ class OpenvinoModel final : public Model {
     return rooms_[request * outputs_.size() + output];
   }
 
-  std::vector<Blob>
-      blobs_;  // compiled models point into them, so they are destroyed after the rungs
+  // Compiled models point into it, so it is destroyed after the rungs.
+  std::vector<std::shared_ptr<const void>> memory_;
   std::vector<Rung> rungs_;
   AnyShape any_shape_;
   std::vector<TensorSpec> inputs_, outputs_;
@@ -90,12 +102,13 @@ class OpenvinoModel final : public Model {
   std::vector<size_t> input_row_bytes_, output_row_bytes_;
   bool batched_ = false;
   bool from_cache_ = false;
+  std::string cannot_run_;                          // why; usually empty
   std::vector<std::optional<Picturing>> pictures_;  // of inputs that are pictures
 
   // Of the batch under way, request by request: where each input's rows begin, memory for pictures
   // made on the way, and where each output goes (empty: not wanted, or too small).
   std::vector<const std::byte*> sources_;
-  std::vector<std::vector<std::byte>> made_;
+  std::vector<std::vector<std::byte>> made_, normalised_;
   std::vector<std::span<std::byte>> rooms_;
 };
 

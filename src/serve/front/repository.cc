@@ -95,6 +95,15 @@ bool is_file(int folder, const std::string& path) {
   return fstatat(folder, path.c_str(), &info, 0) == 0 && S_ISREG(info.st_mode);
 }
 
+// A file that `corolla compile` made: other servers have files named model.plan, too.
+bool is_corolla_plan(int folder, const std::string& path) {
+  constexpr std::string_view kBegin = "corolla-plan ";
+  Fd fd(openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  char begin[kBegin.size()];
+  return fd && ::pread(fd.get(), begin, sizeof begin, 0) == static_cast<ssize_t>(sizeof begin) &&
+         std::string_view(begin, sizeof begin) == kBegin;
+}
+
 Result<std::vector<int64_t>> served_versions(const inference::ModelVersionPolicy& policy,
                                              const std::vector<int64_t>& all,
                                              const std::vector<int64_t>& asked,
@@ -142,15 +151,20 @@ Result<std::string> model_file(int folder, const inference::ModelConfig& config,
   }
   for (const char* usual : {"model.onnx", "model.xml"})
     if (is_file(folder, base + usual)) return base + usual;
+  const bool plan = is_file(folder, base + "model.plan");
+  if (plan && is_corolla_plan(folder, base + "model.plan")) return base + "model.plan";
   // What other servers' models consist of is known to those servers (worker: external): the folder
   // stands for it.
   const bool other = !config.backend().empty() || !config.platform().empty();
   const bool ours = config.backend().starts_with("onnx") || config.backend() == "openvino" ||
-                    config.platform().starts_with("onnx") || config.platform() == "openvino_ir";
+                    config.platform().starts_with("onnx") || config.platform() == "openvino_ir" ||
+                    config.platform() == "corolla_plan";
   if (other && !ours) return config.name() + "/" + std::to_string(version);
   return Error{Code::kNotFound, "model '" + config.name() + "': version " +
                                     std::to_string(version) +
-                                    " has neither model.onnx nor model.xml"};
+                                    (plan ? " has a model.plan that corolla compile did not make, "
+                                            "and neither model.onnx nor model.xml"
+                                          : " has none of model.onnx, model.xml and model.plan")};
 }
 
 Status read_labels(int folder, ModelEntry& entry) {
@@ -257,7 +271,9 @@ Result<ModelEntry> Repository::read(const std::string& name, const std::vector<i
     if (entry.config.default_model_filename().empty() && version_number(base) == 0)
       entry.config.set_default_model_filename(base);
     if (entry.config.platform().empty() && entry.config.backend().empty())
-      entry.config.set_platform(last.ends_with(".xml") ? "openvino_ir" : "onnx");
+      entry.config.set_platform(last.ends_with(".xml")    ? "openvino_ir"
+                                : last.ends_with(".plan") ? "corolla_plan"
+                                                          : "onnx");
     return read_labels(folder_.get(), entry);
   };
   auto status = fill();

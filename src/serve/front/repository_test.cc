@@ -97,8 +97,17 @@ TEST_F(RepositoryTest, FindsTheModelFile) {
   EXPECT_EQ(entry("named").versions.at(0).path, (root_ / "named/1/net.onnx").string());
   put("named/config.pbtxt", "default_model_filename: \"other.onnx\"");
   EXPECT_NE(entry("named").problem.find("other.onnx"), std::string::npos);
-  put("other/2/model.plan");
-  EXPECT_NE(entry("other").problem.find("neither model.onnx nor model.xml"), std::string::npos);
+  put("none/1/readme.txt");
+  EXPECT_NE(entry("none").problem.find("none of model.onnx, model.xml and model.plan"),
+            std::string::npos);
+  put("planned/1/model.plan", "corolla-plan 1\n and so on");
+  EXPECT_EQ(entry("planned").versions.at(0).path, (root_ / "planned/1/model.plan").string());
+  EXPECT_EQ(entry("planned").config.platform(), "corolla_plan");
+  put("planned/config.pbtxt", "platform: \"tensorrt_plan\"");
+  EXPECT_EQ(entry("planned").versions.at(0).path, (root_ / "planned/1/model.plan").string())
+      << "a configuration of Triton's, and our plan in the place of TensorRT's";
+  put("other/2/model.plan", "ftrt");
+  EXPECT_NE(entry("other").problem.find("corolla compile did not make"), std::string::npos);
   put("other/config.pbtxt", "platform: \"tensorrt_plan\"");
   EXPECT_EQ(entry("other").versions.at(0).path, (root_ / "other/2").string())
       << "an external server knows what its models consist of";
