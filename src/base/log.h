@@ -1,5 +1,5 @@
-// Structured logs: one line a life event, none a request. Each line has a level, a short event name
-// and key=value fields.
+// Structured logs: one line a life event, none a request unless a client's trace settings ask. Each
+// line has a level, a short event name and key=value fields.
 //
 //   log::info("worker_ready", {{"worker", 3}, {"model", "flower"}, {"ms", 118}});
 //

@@ -131,8 +131,8 @@ Status Front::build(link::Received& welcome) {
       std::move(welcome.fds[listeners]), welcome_.models_dir(),
       std::map<std::string, std::string>(welcome_.model_parameters().begin(),
                                          welcome_.model_parameters().end()));
-  shared_ = std::make_unique<Shared>(
-      Shared{*models_, *slots_, *switchboard_, *shm_, *statistics_, transport_limits_, draining_});
+  shared_ = std::make_unique<Shared>(Shared{*models_, *slots_, *switchboard_, *shm_, *statistics_,
+                                            trace_, transport_limits_, draining_});
   for (auto& io : io_) io->use(*shared_);
   manager_ = std::make_unique<ModelManager>(
       *control_, *shared_, *repository_,

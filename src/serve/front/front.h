@@ -92,6 +92,7 @@ class Front {
   std::mutex book_mutex_;  // also over taking the snapshot: what is written never falls
   std::optional<StatisticsBook> book_;
   std::unique_ptr<Repository> repository_;
+  TraceSettings trace_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<ModelManager> manager_;
   std::vector<std::unique_ptr<IoThread>> io_;
@@ -109,7 +110,6 @@ class Front {
   bool connections_gone_ = false;
   bool told_ready_ = false;
   std::atomic<bool> ready_{false};
-  TraceSettings trace_;
   LogSettings log_settings_;
   std::unique_ptr<FrontBackend> backend_;
   std::unique_ptr<ApiOperations> operations_;

@@ -1,5 +1,7 @@
 #include "serve/front/record.h"
 
+#include "serve/front/request_trace.h"
+#include "serve/front/settings.h"
 #include "serve/front/shm_registry.h"
 #include "serve/front/statistics.h"
 
@@ -14,14 +16,15 @@ void record_success(IoThread& io, const InferTask& task, const Arrival& arrival)
   const auto& completion = arrival.completion;
   auto& statistics = io.shared().statistics;
   auto& row = io.statistics_row(*task.model, *arrival.worker);
-  const TimePoint picked_up = from_ns(completion.picked_up_ns);
+  const TimePoint picked_up = from_ns(completion.picked_up_ns), end = now();
   statistics.succeeded(row,
-                       {.total = now() - task.arrived,
+                       {.total = end - task.arrived,
                         .queue = std::max(Duration(0), Duration(picked_up - task.arrived)),
                         .compute_input = tenths(completion.input_us10),
                         .compute_infer = tenths(completion.infer_us10),
                         .compute_output = tenths(completion.output_us10)},
                        task.checked.rows);
+  if (io.shared().trace.sample(task.model->name)) write_trace(task, arrival, end);
 }
 
 void record_failure(IoThread& io, const InferTask& task, const Error& error) {

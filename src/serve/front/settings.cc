@@ -1,5 +1,6 @@
 #include "serve/front/settings.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace corolla::front {
@@ -13,6 +14,12 @@ const TraceSettings::Values& trace_defaults() {
       {"trace_count", {"-1"}}, {"log_frequency", {"0"}}, {"trace_mode", {"triton"}},
   };
   return defaults;
+}
+
+bool traces(const std::vector<std::string>& levels) {
+  return std::find_if(levels.begin(), levels.end(), [](const std::string& level) {
+           return level == "TIMESTAMPS" || level == "MAX";
+         }) != levels.end();
 }
 
 bool is_whole_number(const std::string& text, int64_t least) {
@@ -71,18 +78,42 @@ Status TraceSettings::update(const std::string& model, const TraceUpdate& update
     }
   }
   std::lock_guard lock(mutex_);
-  if (model.empty()) {
-    for (const auto& [key, values] : update)
-      global_[key] = values ? *values : trace_defaults().at(key);
-    return ok();
-  }
   for (const auto& [key, values] : update) {
-    if (values)
+    if (model.empty())
+      global_[key] = values ? *values : trace_defaults().at(key);
+    else if (values)
       models_[model][key] = *values;
     else if (auto it = models_.find(model); it != models_.end())
       it->second.erase(key);
   }
+  bool on = traces(global_["trace_level"]);
+  for (const auto& [name, own] : models_)
+    if (auto level = own.find("trace_level"); level != own.end()) on |= traces(level->second);
+  on_ = on;
   return ok();
+}
+
+const std::vector<std::string>& TraceSettings::value(const std::string& model,
+                                                     const std::string& key) const {
+  if (auto it = models_.find(model); it != models_.end())
+    if (auto own = it->second.find(key); own != it->second.end()) return own->second;
+  return global_.at(key);
+}
+
+bool TraceSettings::sample(const std::string& model) {
+  if (!on_.load(std::memory_order_relaxed)) return false;
+  std::lock_guard lock(mutex_);
+  if (!traces(value(model, "trace_level"))) return false;
+  // Checked when they were set.
+  const int64_t rate = std::max<int64_t>(1, std::stoll(value(model, "trace_rate")[0]));
+  if (answered_[model]++ % static_cast<uint64_t>(rate) != 0) return false;
+  const int64_t left = std::stoll(value(model, "trace_count")[0]);
+  if (left < 0) return true;
+  if (left == 0) return false;
+  auto own = models_.find(model);
+  const bool has_own = own != models_.end() && own->second.contains("trace_count");
+  (has_own ? own->second : global_)["trace_count"] = {std::to_string(left - 1)};
+  return true;
 }
 
 LogValues LogSettings::get() const {

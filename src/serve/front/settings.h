@@ -1,9 +1,11 @@
-// Trace and log settings, as clients see and change them: Triton's keys, values and checks. They
-// are state that is kept and shown; Corolla writes no request traces, and takes its log level from
-// log_level().
+// Trace and log settings, as clients see and change them: Triton's keys, values and checks. With
+// trace_level TIMESTAMPS every trace_rate-th request of a model is written to the log
+// (request_trace.h) until trace_count are; TENSORS, log_frequency and trace_file change nothing.
+// The log level is log_level().
 //
 // Thread-safe.
 #pragma once
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -32,8 +34,16 @@ class TraceSettings {
   // those that cannot be changed while serving.
   Status update(const std::string& model, const TraceUpdate& update);
 
+  // Called once for each answered request: whether this one is to be traced. Counts trace_count
+  // down. Costs a load while no level is on.
+  bool sample(const std::string& model);
+
  private:
+  const std::vector<std::string>& value(const std::string& model, const std::string& key) const;
+
+  std::atomic<bool> on_{false};  // for any model
   mutable std::mutex mutex_;
+  std::map<std::string, uint64_t> answered_;  // by model, while tracing is on for it
   Values global_;
   std::map<std::string, Values> models_;  // only what differs from the global settings by intention
 };

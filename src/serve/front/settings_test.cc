@@ -49,6 +49,28 @@ TEST(TraceSettings, RefusesAllOfAnUpdateWithOneWrongValue) {
   EXPECT_TRUE(trace.update("", {{"trace_count", Strings{"-1"}}}).ok());
 }
 
+TEST(TraceSettings, SamplesEveryNthRequestUntilTheCountIsUsedUp) {
+  TraceSettings trace;
+  const auto picked = [&](const std::string& model, int requests) {
+    int n = 0;
+    for (int i = 0; i < requests; ++i) n += trace.sample(model);
+    return n;
+  };
+  EXPECT_EQ(picked("m", 2000), 0) << "off";
+  ASSERT_TRUE(trace.update("", {{"trace_level", Strings{"TIMESTAMPS"}}}).ok());
+  EXPECT_EQ(picked("m", 2000), 2) << "one in a thousand";
+  ASSERT_TRUE(
+      trace.update("m", {{"trace_rate", Strings{"10"}}, {"trace_count", Strings{"3"}}}).ok());
+  EXPECT_EQ(picked("m", 100), 3);
+  EXPECT_EQ(trace.get("m")["trace_count"], (Strings{"0"}));
+  EXPECT_EQ(trace.get("")["trace_count"], (Strings{"-1"}));
+  EXPECT_EQ(picked("other", 1001), 2);
+  ASSERT_TRUE(trace.update("", {{"trace_level", std::nullopt}}).ok());
+  ASSERT_TRUE(
+      trace.update("m", {{"trace_level", Strings{"TENSORS"}}, {"trace_count", std::nullopt}}).ok());
+  EXPECT_EQ(picked("m", 100), 0) << "values are not traced";
+}
+
 TEST(LogSettings, ChecksAndKeeps) {
   LogSettings log;
   EXPECT_EQ(log.log_level(), log::Level::kInfo);

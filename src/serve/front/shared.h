@@ -12,6 +12,7 @@ namespace corolla::front {
 
 class ShmRegistry;
 class Statistics;
+class TraceSettings;
 
 struct Shared {
   ModelTable& models;
@@ -19,6 +20,7 @@ struct Shared {
   Switchboard& switchboard;
   ShmRegistry& shm;
   Statistics& statistics;
+  TraceSettings& trace;
   wire::TransportLimits limits;
   const std::atomic<bool>&
       draining;  // the front is going: streams that never end by themselves end now
