@@ -45,7 +45,9 @@ std::string_view step_op_name(StepOp op) {
                                          "gather",
                                          "expand",
                                          "quantize",
-                                         "dequantize"};
+                                         "dequantize",
+                                         "group_norm",
+                                         "top_k"};
   static_assert(std::size(kNames) == std::variant_size_v<Operation>);
   const auto i = static_cast<size_t>(op);
   CHECK(i < std::size(kNames));

@@ -93,7 +93,7 @@ struct Import {
   bool operator==(const Import&) const = default;
 };
 
-// fp16, any layout -> the caller's type (FP32 ...), kPlain.
+// fp16, any layout -> the caller's type (FP32 ...), kPlain; INT64 as it is.
 struct Export {
   bool operator==(const Export&) const = default;
 };
@@ -208,16 +208,25 @@ struct Pad {  // by the constant `value`; one entry a dimension; may not be nega
   bool operator==(const Pad&) const = default;
 };
 
-// kNhwc, height and width. kNearest rounds the source place down for kAsymmetric, and to the
-// nearest (halves down) for the others; kLinear clamps at the edges.
+// kNhwc, height and width. An output place o is at source place s, by `coordinates` and the scale:
+// kNearest takes the element that `rounding` makes of s, kLinear those on both sides; places
+// outside count as the edge. ONNX's Resize says each exactly.
 struct Resize {
   enum class Mode : uint8_t { kNearest, kLinear } mode = Mode::kNearest;
   enum class Coordinates : uint8_t {
-    kHalfPixel,
-    kAsymmetric,
-    kAlignCorners
+    kHalfPixel,           // (o + 1/2) / scale - 1/2
+    kAsymmetric,          // o / scale
+    kAlignCorners,        // o * (in - 1) / (scale * in - 1)
+    kPytorchHalfPixel,    // 0 where there is one output place, else as kHalfPixel
+    kHalfPixelSymmetric,  // as kHalfPixel, about the middle
   } coordinates = Coordinates::kHalfPixel;
-  float scale_h = 1, scale_w = 1;  // output over input
+  float scale_h = 0, scale_w = 0;  // 0: the quotient of the sizes, unrounded
+  enum class Rounding : uint8_t {
+    kPreferFloor,  // to the nearest, halves down
+    kPreferCeil,
+    kFloor,
+    kCeil,
+  } rounding = Rounding::kPreferFloor;
   bool operator==(const Resize&) const = default;
 };
 
@@ -247,10 +256,27 @@ struct Dequantize {  // UINT8 -> fp16
   bool operator==(const Dequantize&) const = default;
 };
 
+// x [N,C,...], either layout, gamma FP32 [C], beta FP32 [C] -> each of `groups` equal runs of
+// channels of an image brought to mean 0 and variance 1, then gamma[c] * v + beta[c].
+struct GroupNorm {
+  int64_t groups = 1;
+  float epsilon = 1e-5f;
+  bool operator==(const GroupNorm&) const = default;
+};
+
+// kPlain. The k largest (or smallest) elements along `axis`, falling (or rising), equal ones in the
+// order of their places; with `indices` their places instead, INT64.
+struct TopK {
+  int64_t axis = 0, k = 1;
+  bool largest = true, indices = false;
+  bool operator==(const TopK&) const = default;
+};
+
 // The alternative is the operator: visit it, or compare index() with StepOp.
-using Operation = std::variant<Import, Export, Conv, Gemm, Matmul, Pool, GlobalAveragePool, Softmax,
-                               LayerNorm, Elementwise, Concat, Slice, Transpose, Reshape, Pad,
-                               Resize, Reduce, Gather, Expand, Quantize, Dequantize>;
+using Operation =
+    std::variant<Import, Export, Conv, Gemm, Matmul, Pool, GlobalAveragePool, Softmax, LayerNorm,
+                 Elementwise, Concat, Slice, Transpose, Reshape, Pad, Resize, Reduce, Gather,
+                 Expand, Quantize, Dequantize, GroupNorm, TopK>;
 
 enum class StepOp : uint8_t {
   kImport,
@@ -274,6 +300,8 @@ enum class StepOp : uint8_t {
   kExpand,
   kQuantize,
   kDequantize,
+  kGroupNorm,
+  kTopK,
 };
 
 std::string_view step_op_name(StepOp op);  // "conv", "global_average_pool"

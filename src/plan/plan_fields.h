@@ -92,9 +92,10 @@ void fields(A& a, Pad& v) {
 template <class A>
 void fields(A& a, Resize& v) {
   a.choice(v.mode, Resize::Mode::kLinear);
-  a.choice(v.coordinates, Resize::Coordinates::kAlignCorners);
+  a.choice(v.coordinates, Resize::Coordinates::kHalfPixelSymmetric);
   a(v.scale_h);
   a(v.scale_w);
+  a.choice(v.rounding, Resize::Rounding::kCeil);
 }
 
 template <class A>
@@ -106,6 +107,20 @@ void fields(A& a, Reduce& v) {
 template <class A>
 void fields(A& a, Gather& v) {
   a(v.axis);
+  a(v.indices);
+}
+
+template <class A>
+void fields(A& a, GroupNorm& v) {
+  a(v.groups);
+  a(v.epsilon);
+}
+
+template <class A>
+void fields(A& a, TopK& v) {
+  a(v.axis);
+  a(v.k);
+  a(v.largest);
   a(v.indices);
 }
 

@@ -105,7 +105,8 @@ Result<std::vector<float>> run_step(const Program& program, const Step& step,
     call.give(i, Tensor::of_floats(source.shape, values));
   }
   ASSIGN_OR_RETURN(const std::vector<Tensor> made, evaluate(call));
-  std::vector<float> values = made[0].floats();
+  const auto* top = std::get_if<TopK>(&step.operation);
+  std::vector<float> values = made[top && top->indices ? 1 : 0].floats();
   if (matmul)
     for (float& v : values) v *= matmul->alpha;
   return values;

@@ -273,18 +273,27 @@ class Describer {
         out().shape[1] != in(0).shape[1])
       return bad("it resizes other than height and width");
     op("Resize");
-    m_.sources.push_back({Kind::kConstant, 0, {}, Tensor::of_floats({0}, {})});
-    m_.sources.push_back({Kind::kConstant, 0, {}, Tensor::of_floats({0}, {})});
-    m_.sources.push_back(numbers(out().shape));
-    using C = Resize::Coordinates;
+    const Source none = {Kind::kConstant, 0, {}, Tensor::of_floats({0}, {})};
+    m_.sources.push_back(none);
+    if (r.scale_h == 0 && r.scale_w == 0) {
+      m_.sources.push_back(none);
+      m_.sources.push_back(numbers(out().shape));
+    } else {
+      m_.sources.push_back(
+          {Kind::kConstant,
+           0,
+           {},
+           Tensor::of_floats({4}, std::vector<float>{1, 1, r.scale_h, r.scale_w})});
+    }
+    constexpr std::string_view kPlaces[] = {"half_pixel", "asymmetric", "align_corners",
+                                            "pytorch_half_pixel", "half_pixel_symmetric"};
+    constexpr std::string_view kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
+                                               "ceil"};
     Attributes& a = m_.node.attributes;
     a.set("mode", std::string(r.mode == Resize::Mode::kNearest ? "nearest" : "linear"));
     a.set("coordinate_transformation_mode",
-          std::string(r.coordinates == C::kAsymmetric     ? "asymmetric"
-                      : r.coordinates == C::kAlignCorners ? "align_corners"
-                                                          : "half_pixel"));
-    a.set("nearest_mode",
-          std::string(r.coordinates == C::kAsymmetric ? "floor" : "round_prefer_floor"));
+          std::string(kPlaces[static_cast<size_t>(r.coordinates)]));
+    a.set("nearest_mode", std::string(kRoundings[static_cast<size_t>(r.rounding)]));
     return ok();
   }
 
@@ -316,6 +325,28 @@ class Describer {
     RETURN_IF_ERROR(inputs(1, 1));
     op("Expand");
     m_.sources.push_back(numbers(out().shape));
+    return ok();
+  }
+
+  Status describe(const GroupNorm& n) {
+    RETURN_IF_ERROR(inputs(3, 3));
+    if (in(0).layout != out().layout) return bad("its layouts differ");
+    op("GroupNormalization");
+    m_.node.attributes.set("num_groups", n.groups);
+    m_.node.attributes.set("epsilon", n.epsilon);
+    return ok();
+  }
+
+  Status describe(const TopK& t) {
+    RETURN_IF_ERROR(inputs(1, 1));
+    if (in(0).layout != Layout::kPlain || out().layout != Layout::kPlain)
+      return bad("it is of pictures");
+    if (t.indices != (out().dtype == DType::kInt64)) return bad("its output is of a wrong type");
+    op("TopK");
+    m_.sources.push_back(numbers({t.k}));
+    m_.node.attributes.set("axis", t.axis);
+    m_.node.attributes.set("largest", int64_t{t.largest});
+    m_.node.outputs = {0, 1};
     return ok();
   }
 

@@ -108,8 +108,25 @@ Result<int32_t> Builder::weight(const std::string& name, const Tensor& values, D
   return weight_bytes(tensor, pack(dtype, layout, values.shape(), numbers));
 }
 
+int32_t Builder::places(ValueId id) const {
+  const auto found = tensors_.find(id);
+  return found != tensors_.end() && tensor(found->second).dtype == DType::kInt64 ? found->second
+                                                                                 : -1;
+}
+
+int32_t Builder::make_places(ValueId id) {
+  PlanTensor tensor;
+  tensor.name = value(id).name;
+  tensor.dtype = DType::kInt64;
+  tensor.shape = value(id).shape;
+  const int32_t made = add_tensor(std::move(tensor));
+  set(id, made);
+  return made;
+}
+
 Result<int32_t> Builder::read(ValueId id, Layout layout) {
   CHECK(id != kNoValue);
+  if (places(id) >= 0) return no_step("it reads '" + value(id).name + "' of type INT64");
   if (const auto found = tensors_.find(id); found != tensors_.end()) return found->second;
   const Value& v = value(id);
   ASSIGN_OR_RETURN(const auto known, constant(id));

@@ -38,6 +38,11 @@ class Builder {
   // For steps that take both: the 8 bits as they lie where there are any, else as read().
   Result<int32_t> read_either(ValueId id, Layout layout = Layout::kPlain);
 
+  // The tensor of a value made by make_places(); -1. No step but TopK's own reads or makes those.
+  int32_t places(ValueId id) const;
+  // A new arena tensor of INT64 for a value.
+  int32_t make_places(ValueId id);
+
   // A new arena tensor for a value that a step is about to write, in the compute type.
   int32_t make(ValueId id);
   // Likewise, for steps that can write 8 bits: that of the QuantizeLinear which is the value's only
@@ -89,6 +94,7 @@ Status lower_gemm(Builder& builder, const Node& node);
 Status lower_shape(Builder& builder, const Node& node);
 Status lower_picture(Builder& builder, const Node& node);
 Status lower_rows(Builder& builder, const Node& node);
+Status lower_search(Builder& builder, const Node& node);
 Status lower_quantisation(Builder& builder, const Node& node);
 
 // A two-dimensional window into the fields that Conv and Pool have for it.

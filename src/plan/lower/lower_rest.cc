@@ -33,28 +33,52 @@ Status lower_pool(Builder& b, const Node& node) {
   return ok();
 }
 
+template <size_t N>
+std::optional<size_t> which(const std::string_view (&names)[N], const std::string& name) {
+  for (size_t i = 0; i < N; ++i)
+    if (names[i] == name) return i;
+  return std::nullopt;
+}
+
 Status lower_resize(Builder& b, const Node& node) {
   const Shape& x = b.value(node.inputs[0]).shape;
   const Shape& y = b.value(node.outputs[0]).shape;
   if (x.size() != 4 || x[0] != y[0] || x[1] != y[1])
     return no_step("it resizes other than height and width");
-  Resize resize;
+  // In the order of Resize::Coordinates and Resize::Rounding.
+  constexpr std::string_view kPlaces[] = {"half_pixel", "asymmetric", "align_corners",
+                                          "pytorch_half_pixel", "half_pixel_symmetric"};
+  constexpr std::string_view kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
+                                             "ceil"};
   const std::string mode = node.attributes.text("mode", "nearest");
   const std::string place = node.attributes.text("coordinate_transformation_mode", "half_pixel");
   const std::string nearest = node.attributes.text("nearest_mode", "round_prefer_floor");
+  const auto coordinates = which(kPlaces, place), rounding = which(kRoundings, nearest);
   if (mode != "nearest" && mode != "linear") return no_step("mode '" + mode + "'");
   if (node.attributes.integer("antialias", 0) != 0) return no_step("it is antialiased");
+  if (node.attributes.integer("exclude_outside", 0) != 0) return no_step("it excludes the outside");
+  if (!coordinates) return no_step("coordinates '" + place + "'");
+  if (!rounding) return no_step("nearest_mode '" + nearest + "'");
+  if (node.attributes.text("keep_aspect_ratio_policy", "stretch") != "stretch")
+    return no_step("it keeps the aspect ratio");
+  Resize resize;
   resize.mode = mode == "linear" ? Resize::Mode::kLinear : Resize::Mode::kNearest;
-  if (place == "asymmetric")
-    resize.coordinates = Resize::Coordinates::kAsymmetric;
-  else if (place == "align_corners")
-    resize.coordinates = Resize::Coordinates::kAlignCorners;
-  else if (place != "half_pixel" && place != "pytorch_half_pixel")
-    return no_step("coordinates '" + place + "'");
-  if (mode == "nearest" && nearest != (place == "asymmetric" ? "floor" : "round_prefer_floor"))
-    return no_step("nearest_mode '" + nearest + "' with '" + place + "'");
-  resize.scale_h = static_cast<float>(y[2]) / static_cast<float>(x[2]);
-  resize.scale_w = static_cast<float>(y[3]) / static_cast<float>(x[3]);
+  resize.coordinates = static_cast<Resize::Coordinates>(*coordinates);
+  if (mode == "nearest") resize.rounding = static_cast<Resize::Rounding>(*rounding);
+  const ValueId scales = node.input(3) == kNoValue ? node.input(2) : kNoValue;
+  if (scales != kNoValue && b.value(scales).is_constant() && b.value(scales).constant.count() > 0) {
+    // Of height and width: the last two, unless `axes` names others.
+    std::vector<int64_t> axes = node.attributes.integers("axes");
+    const std::vector<float> given = b.value(scales).constant.floats();
+    if (axes.empty()) axes = {0, 1, 2, 3};
+    resize.scale_h = resize.scale_w = 1;
+    for (size_t i = 0; i < axes.size() && i < given.size(); ++i) {
+      const int64_t d = axes[i] < 0 ? axes[i] + 4 : axes[i];
+      if (d == 2) resize.scale_h = given[i];
+      if (d == 3) resize.scale_w = given[i];
+      if (d < 2 && given[i] != 1) return no_step("it resizes other than height and width");
+    }
+  }
   ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], Layout::kNhwc));
   const int32_t to = b.make(node.outputs[0]);
   b.step(node.name, resize, {from}, {to});
@@ -130,6 +154,26 @@ Status lower_layer_norm(Builder& b, const Node& node) {
   return ok();
 }
 
+Status lower_group_norm(Builder& b, const Node& node) {
+  const int64_t channels = b.value(node.inputs[0]).shape[1];
+  GroupNorm norm;
+  norm.groups =
+      node.op == "InstanceNormalization" ? channels : node.attributes.integer("num_groups", 1);
+  norm.epsilon = node.attributes.number("epsilon", 1e-5f);
+  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0], b.value(node.outputs[0]).layout));
+  std::vector<int32_t> inputs = {from};
+  for (size_t i = 1; i < 3; ++i) {
+    ASSIGN_OR_RETURN(const auto known, b.constant(node.inputs[i]));
+    if (!known) return no_step("its scale or bias is not constant");
+    ASSIGN_OR_RETURN(const int32_t w, b.weight(node.name + (i == 1 ? "/gamma" : "/beta"), *known,
+                                               DType::kFp32, Layout::kPlain));
+    inputs.push_back(w);
+  }
+  const int32_t to = b.make(node.outputs[0]);
+  b.step(node.name, norm, std::move(inputs), {to});
+  return ok();
+}
+
 Status lower_elementwise(Builder& b, const Node& node) {
   Elementwise step;
   step.kind = elementwise_from_name(node.attributes.text("kind", ""))
@@ -163,6 +207,8 @@ Status lower_picture(Builder& b, const Node& node) {
 Status lower_rows(Builder& b, const Node& node) {
   if (node.op == "corolla.Elementwise") return lower_elementwise(b, node);
   if (node.op == "LayerNormalization") return lower_layer_norm(b, node);
+  if (node.op == "InstanceNormalization" || node.op == "GroupNormalization")
+    return lower_group_norm(b, node);
   if (node.op == "ReduceMean") return lower_reduce(b, node, Reduce::Kind::kMean);
   if (node.op == "ReduceSum") return lower_reduce(b, node, Reduce::Kind::kSum);
   if (node.op == "ReduceMax") return lower_reduce(b, node, Reduce::Kind::kMax);

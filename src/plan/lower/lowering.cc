@@ -19,7 +19,9 @@ constexpr Family kFamilies[] = {
      "Expand corolla.Relayout ",
      lower_shape},
     {" MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize ", lower_picture},
-    {" Softmax LogSoftmax LayerNormalization ReduceMean ReduceSum ReduceMax ReduceMin "
+    {" TopK ArgMax ArgMin ", lower_search},
+    {" Softmax LogSoftmax LayerNormalization InstanceNormalization GroupNormalization ReduceMean "
+     "ReduceSum ReduceMax ReduceMin "
      "corolla.Elementwise ",
      lower_rows},
     {" QuantizeLinear DequantizeLinear ", lower_quantisation},
@@ -61,11 +63,15 @@ Status lower_input(Builder& b, size_t index) {
 Status lower_output(Builder& b, size_t index) {
   const ValueId id = b.graph().outputs[index];
   const Value& value = b.value(id);
-  if (!is_float(value.dtype))
+  if (!is_float(value.dtype) && b.places(id) < 0)
     return Error{Code::kUnsupported, "output '" + value.name + "' is of type " +
                                          std::string(dtype_name(value.dtype)) +
-                                         "; plans for this engine make floats"};
-  ASSIGN_OR_RETURN(const int32_t from, b.read(id));
+                                         "; plans for this engine make floats, and the places that "
+                                         "TopK, ArgMax and ArgMin find"};
+  int32_t from = b.places(id);
+  if (from < 0) {
+    ASSIGN_OR_RETURN(from, b.read(id));
+  }
   PlanTensor port;
   port.name = value.name;
   port.dtype = value.dtype;

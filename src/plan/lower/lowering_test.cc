@@ -172,6 +172,66 @@ TEST(Lowering, EverythingElse) {
   expect_same(m.finish_model());
 }
 
+// Scales that do not divide, every kind of coordinates and rounding.
+TEST(Lowering, ResizesByScalesAndSizes) {
+  for (const char* place :
+       {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric"})
+    for (const char* nearest : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"})
+      for (const char* mode : {"nearest", "linear"}) {
+        GraphMaker m;
+        const ValueId x = m.conv(m.input("x", {1, 3, 5, 7}), 3, 10, 3);
+        const std::map<std::string, Attribute> how = {
+            {"mode", std::string(mode)},
+            {"coordinate_transformation_mode", std::string(place)},
+            {"nearest_mode", std::string(nearest)}};
+        const auto scales = Tensor::of_floats({4}, std::vector<float>{1, 1, 1.5f, 0.7f});
+        m.output(m.node("Resize", {x, kNoValue, m.constant(scales)}, how));
+        const ValueId y = m.node("Resize", {x, kNoValue, kNoValue, m.ints({1, 10, 1, 11})}, how);
+        m.output(y);
+        EXPECT_LE(compiled_difference(m.finish_model(), DType::kFp32, 1), 2e-6)
+            << place << " " << nearest << " " << mode;
+      }
+}
+
+TEST(Lowering, NormalisesGroupsOfChannels) {
+  GraphMaker m;
+  ValueId x = m.conv(m.input("x", {1, 3, 6, 8}), 3, 12, 3);
+  x = m.node("Relu", {m.node("GroupNormalization", {x, m.weight({12}, 0.2f, 1), m.weight({12})},
+                             {{"num_groups", int64_t{3}}, {"epsilon", 1e-3f}})});
+  x = m.node("InstanceNormalization",
+             {m.conv(x, 12, 10, 3), m.weight({10}, 0.2f, 1), m.weight({10})});
+  ValueId rows = m.node("Reshape", {x, m.ints({0, 5, 96})});
+  rows = m.node("InstanceNormalization", {rows, m.weight({5}, 0.2f, 1), m.weight({5})});
+  m.output(rows);
+  m.output(m.node("GlobalAveragePool", {x}));
+  expect_same(m.finish_model());
+}
+
+TEST(Lowering, FindsTheLargestAndTheirPlaces) {
+  GraphMaker m;
+  const ValueId x = m.conv(m.input("x", {1, 3, 6, 8}), 3, 12, 3);
+  m.output(m.node("ArgMax", {x}, {{"axis", int64_t{1}}}));
+  m.output(m.node("ArgMin", {x}, {{"axis", int64_t{-1}}, {"keepdims", int64_t{0}}}));
+  const ValueId flat = m.node("Flatten", {x});
+  const auto top = m.nodes("TopK", {flat, m.ints({5})}, 2, {});
+  m.output(top[0]);
+  m.output(top[1]);
+  const auto least =
+      m.nodes("TopK", {x, m.ints({3})}, 2, {{"axis", int64_t{2}}, {"largest", int64_t{0}}});
+  m.output(least[0]);
+  const Model model = m.finish_model();
+  EXPECT_LE(compiled_difference(model, DType::kFp32, 1), 2e-6);
+  EXPECT_LE(compiled_difference(model, DType::kFp32, 3), 2e-6);
+
+  // Their places go to outputs and nowhere else.
+  GraphMaker other;
+  const ValueId place = other.node("ArgMax", {other.input("x", {1, 4})}, {{"axis", int64_t{1}}});
+  other.output(other.node("Concat", {place, place}, {{"axis", int64_t{1}}}));
+  const auto refused = compile(other.finish_model(), {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().what.find("INT64"), std::string::npos) << refused.error().what;
+}
+
 // The dequantised graph is exact in fp32; only rounding at the edge of two steps may differ.
 TEST(Lowering, Int8KeepsEightBitsBetweenConvolutions) {
   GraphMaker m;

@@ -60,9 +60,18 @@ bool wants_nhwc(const Graph& graph, const Node& node) {
 
 // NHWC when its pictures are.
 bool follows(const Graph& graph, const Node& node) {
-  constexpr std::array<std::string_view, 10> kOps = {
-      "corolla.Elementwise", "Concat",           "Slice",      "Pad",       "Split",
-      "QuantizeLinear",      "DequantizeLinear", "ReduceMean", "ReduceMax", "ReduceSum"};
+  constexpr std::array<std::string_view, 12> kOps = {"corolla.Elementwise",
+                                                     "Concat",
+                                                     "Slice",
+                                                     "Pad",
+                                                     "Split",
+                                                     "QuantizeLinear",
+                                                     "DequantizeLinear",
+                                                     "ReduceMean",
+                                                     "ReduceMax",
+                                                     "ReduceSum",
+                                                     "GroupNormalization",
+                                                     "InstanceNormalization"};
   if (std::find(kOps.begin(), kOps.end(), node.op) == kOps.end()) return false;
   const Shape& out = graph.value(node.outputs[0]).shape;
   if (out.size() != 4) return false;

@@ -52,13 +52,18 @@ ValueId GraphMaker::node(const std::string& op, std::vector<ValueId> inputs,
   return id;
 }
 
+std::vector<ValueId> GraphMaker::nodes(const std::string& op, std::vector<ValueId> inputs,
+                                       size_t outputs,
+                                       const std::map<std::string, Attribute>& attributes) {
+  std::vector<ValueId> made = {node(op, std::move(inputs), attributes)};
+  while (made.size() < outputs) made.push_back(result());
+  graph_.nodes.back().outputs = made;
+  return made;
+}
+
 std::vector<ValueId> GraphMaker::split(ValueId x, int64_t axis,
                                        const std::vector<int64_t>& lengths) {
-  const ValueId first = node("Split", {x, ints(lengths)}, {{"axis", axis}});
-  std::vector<ValueId> outputs = {first};
-  while (outputs.size() < lengths.size()) outputs.push_back(result());
-  graph_.nodes.back().outputs = outputs;
-  return outputs;
+  return nodes("Split", {x, ints(lengths)}, lengths.size(), {{"axis", axis}});
 }
 
 void GraphMaker::output(ValueId id) { graph_.outputs.push_back(id); }

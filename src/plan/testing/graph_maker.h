@@ -23,6 +23,9 @@ class GraphMaker {
   // A node of one output; attributes are set by the caller's function.
   ValueId node(const std::string& op, std::vector<ValueId> inputs,
                const std::map<std::string, Attribute>& attributes = {});
+  // Likewise, of several outputs.
+  std::vector<ValueId> nodes(const std::string& op, std::vector<ValueId> inputs, size_t outputs,
+                             const std::map<std::string, Attribute>& attributes = {});
   std::vector<ValueId> split(ValueId x, int64_t axis, const std::vector<int64_t>& lengths);
   void output(ValueId id);
 
