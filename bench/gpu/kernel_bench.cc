@@ -1,13 +1,14 @@
 // Checks and times the CUDA engine's kernels on ResNet-50, without a model file.
 //
+// --bf16 or --int8 anywhere: in that type instead of fp16.
+//
 //   kernel_bench check                     every kernel and split of every shape against a slow one
 //   kernel_bench check-few                 some of them, for compute-sanitizer
 //   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
 //   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
 //   clock
-#include <cuda_fp16.h>
-
+//   kernel_bench pictures FOLDER ROWS MODEL...   what plans answer to a folder of pictures
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -27,6 +28,8 @@
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
 #include "engine/cuda/tuner.h"
+#include "pictures.h"
+#include "plan/half.h"
 #include "reference_conv.h"
 #include "resnet50.h"
 
@@ -51,6 +54,7 @@ void must(cudaError_t error, const char* what) {
 }
 
 constexpr int64_t kClasses = 102;
+DType precision = DType::kFp16;
 
 struct Loaded {
   plan::Plan plan;
@@ -60,7 +64,7 @@ struct Loaded {
 
 std::unique_ptr<Loaded> load(std::vector<int64_t> batches) {
   auto loaded = std::make_unique<Loaded>();
-  loaded->plan = bench::resnet50(std::move(batches), kClasses, true, 1);
+  loaded->plan = bench::resnet50(std::move(batches), kClasses, true, precision, 1);
   loaded->weights = must(DeviceMemory::make(loaded->plan.weights.size(), "weights"));
   must(cudaMemcpy(loaded->weights.data(), loaded->plan.weights.data(), loaded->plan.weights.size(),
                   cudaMemcpyHostToDevice),
@@ -112,17 +116,25 @@ void write_table(const char* path, const TunedTable& table) {
         << choice.microseconds << '\n';
 }
 
-// ‖y - reference‖ / ‖reference‖; NaN counts as infinite.
+// ‖y - reference‖ / ‖reference‖; NaN counts as infinite. Of bytes: of what is stored.
 double difference(const ConvProblem& p, const std::vector<float>& reference) {
-  std::vector<__half> y(static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel));
-  must(cudaMemcpy(y.data(), p.y, y.size() * 2, cudaMemcpyDeviceToHost), "y");
+  const size_t size = p.y_bytes ? 1 : 2;
+  std::vector<std::byte> y(static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel) * size);
+  must(cudaMemcpy(y.data(), p.y, y.size(), cudaMemcpyDeviceToHost), "y");
+  const auto number = [&](size_t at) -> double {
+    if (p.y_bytes) return static_cast<double>(y[at]);
+    uint16_t half;
+    std::memcpy(&half, y.data() + at * 2, 2);
+    return p.element == Element::kBfloat ? plan::bf16_to_float(half) : plan::fp16_to_float(half);
+  };
   double off = 0, norm = 0;
   for (int m = 0; m < p.m; ++m)
     for (int n = 0; n < p.n; ++n) {
-      const double want =
+      double want =
           reference[static_cast<size_t>(m) * static_cast<size_t>(p.n) + static_cast<size_t>(n)];
-      const double got = __half2float(
-          y[static_cast<size_t>(m) * static_cast<size_t>(p.y_pixel) + static_cast<size_t>(n)]);
+      if (p.y_bytes) want = quantised(static_cast<float>(want), p.y_scale, p.y_zero);
+      const double got =
+          number(static_cast<size_t>(m) * static_cast<size_t>(p.y_pixel) + static_cast<size_t>(n));
       off += (want - got) * (want - got);
       norm += want * want;
     }
@@ -170,7 +182,9 @@ int check(int64_t batch, bool few) {
     for (const ConvChoice& choice : choices) {
       launch.choice = choice;
       const Workspace workspace = must(Workspace::make(std::span(&launch, 1)));
-      must(cudaMemset(p.y, 0xff, static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel) * 2),
+      must(cudaMemset(
+               p.y, 0xff,
+               static_cast<size_t>(p.m) * static_cast<size_t>(p.y_pixel) * (p.y_bytes ? 1 : 2)),
            "poison");
       const cudaError_t error = run(launch, workspace, {stream, device.compute_capability >= 90});
       if (error != cudaSuccess) {
@@ -183,7 +197,7 @@ int check(int64_t batch, bool few) {
       const double off = difference(p, reference);
       worst = std::max(worst, off);
       ++checked;
-      if (off > 1e-3) {
+      if (off > (p.element == Element::kBfloat ? 8e-3 : 1e-3)) {
         ++bad;
         std::printf("WRONG %s splits %d cluster %d on %s: %g\n",
                     std::string(choice.kernel->name).c_str(), choice.splits, choice.cluster,
@@ -320,9 +334,23 @@ int serve(double seconds, double at, const char* path, int streams, int64_t batc
 }  // namespace
 
 int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument != "--bf16" && argument != "--int8") continue;
+    precision = argument == "--bf16" ? DType::kBf16 : DType::kInt8;
+    std::copy(argv + i + 1, argv + argc, argv + i);
+    --argc;
+    --i;
+  }
   const std::string mode = argc > 1 ? argv[1] : "";
   const DeviceFacts device = must(device_facts());
   must(prepare_conv_kernels(device.compute_capability, device.shared_bytes - 3072), "kernels");
+  if (mode == "pictures" && argc > 4) {
+    const Status done =
+        bench::picture_answers(argv[2], {argv + 4, argv + argc}, std::atoi(argv[3]), true);
+    if (!done.ok()) std::fprintf(stderr, "kernel_bench: %s\n", done.error().what.c_str());
+    return done.ok() ? 0 : 1;
+  }
   if (mode == "check") return check(argc > 2 ? std::atoi(argv[2]) : 1, false);
   if (mode == "check-few") return check(1, true);
   if (mode == "time" && argc > 2) {
@@ -338,6 +366,7 @@ int main(int argc, char** argv) {
   std::fprintf(stderr,
                "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE] | layers "
                "BATCH [TABLE] | "
-               "serve SECONDS AT TABLE STREAMS [BATCH]\n");
+               "serve SECONDS AT TABLE STREAMS [BATCH] | pictures FOLDER ROWS MODEL..., each with "
+               "--bf16 or --int8\n");
   return 2;
 }

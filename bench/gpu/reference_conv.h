@@ -6,7 +6,8 @@
 
 namespace corolla::bench {
 
-// y (fp32 [m][n]) from the same problem; fp32 sums in the order of k.
+// y (fp32 [m][n]) from the same problem, before it is rounded; fp32 sums in the order of k, of
+// bytes s32.
 cudaError_t reference_conv(const engine::cuda::ConvProblem& problem, float* y, cudaStream_t stream);
 
 }  // namespace corolla::bench

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/cuda/byte_lowering.h"
 #include "engine/cuda/kernels/head_kernel.h"
 
 namespace corolla::engine::cuda {
@@ -25,10 +26,12 @@ std::optional<Fused> fuse_head(const LoweringContext& at, size_t first) {
   using plan::StepOp;
   const plan::Program& program = at.program;
   const plan::PlanTensor& x = at.input(0);
-  if (at.step.op() != StepOp::kGlobalAveragePool || x.dtype != DType::kFp16) return std::nullopt;
+  if (at.step.op() != StepOp::kGlobalAveragePool || !at.is_number(x)) return std::nullopt;
   Fused fused;
   fused.steps.push_back(first);
   HeadProblem p;
+  p.element = at.element();
+  float mean_scale = 1;  // of means that are quantised
   p.x = at.address(x);
   p.images = static_cast<int>(x.shape[0]);
   p.pixels = static_cast<int>(x.shape[2] * x.shape[3]);
@@ -41,13 +44,27 @@ std::optional<Fused> fuse_head(const LoweringContext& at, size_t first) {
     fused.steps.push_back(*next);
     t = step.outputs[0];
     if (step.op() == StepOp::kReshape) continue;
+    if (step.op() == StepOp::kQuantize && p.w == nullptr) {
+      mean_scale = y.scale;
+      p.mean_scale = 1 / y.scale;
+      p.mean_zero = y.zero;
+      continue;
+    }
     if (step.op() == StepOp::kGemm && p.w == nullptr) {
       const auto& gemm = std::get<plan::Gemm>(step.operation);
       const plan::PlanTensor &w = at.tensor(step.inputs[1]), &bias = at.tensor(step.inputs[2]);
       if (gemm.epilogue.residual || gemm.epilogue.activation != plan::Activation::kNone ||
-          gemm.m != p.images || gemm.k != p.channels || w.dtype != DType::kFp16)
+          gemm.m != p.images || gemm.k != p.channels ||
+          !(at.is_number(w) || w.dtype == DType::kInt8) || !at.is_number(y))
         return std::nullopt;
       p.w = at.address(w);
+      if (w.dtype == DType::kInt8) {
+        auto wide = wide_weights(at, w);
+        auto scales = product_scales(at, step, mean_scale);
+        if (!wide.ok() || !scales.ok()) return std::nullopt;
+        p.w = *wide;
+        p.scale = *scales;
+      }
       p.bias = reinterpret_cast<const float*>(at.address(bias));
       p.classes = static_cast<int>(gemm.n);
     } else if (step.op() == StepOp::kSoftmax && p.w != nullptr && !p.softmax) {

@@ -20,6 +20,8 @@ std::optional<Cell> cell(DType dtype) {
   switch (dtype) {
     case DType::kFp16:
       return Cell::kHalf;
+    case DType::kBf16:
+      return Cell::kBfloat;
     case DType::kFp32:
       return Cell::kFloat;
     case DType::kUint8:
@@ -33,8 +35,6 @@ std::optional<Cell> cell(DType dtype) {
       return std::nullopt;
   }
 }
-
-bool half(const PlanTensor& t) { return t.dtype == DType::kFp16; }
 
 // Strides of a tensor's logical dimensions, in elements.
 std::vector<int64_t> strides(const PlanTensor& t) {
@@ -252,8 +252,9 @@ std::optional<Launch> lower_concat(const LoweringContext& at, const plan::Concat
 
 std::optional<Launch> lower_grouped_conv(const LoweringContext& at, const plan::Conv& conv) {
   const PlanTensor &x = at.input(0), &y = at.output();
-  if (!half(x) || !half(y)) return std::nullopt;
+  if (!at.is_number(x) || !at.is_number(y)) return std::nullopt;
   GroupedConvProblem p;
+  p.element = at.element();
   p.x = at.address(x);
   p.w = at.address(at.input(1));
   p.bias = reinterpret_cast<const float*>(at.address(at.input(2)));
@@ -292,12 +293,17 @@ std::optional<Launch> lower_elementwise(const LoweringContext& at, const plan::E
   using Kind = plan::Elementwise::Kind;
   const PlanTensor& y = at.output();
   const plan::Shape shape = stored_shape(y);
-  if (!half(y) || shape.size() > kGeneralRank) return std::nullopt;
+  const bool bytes = y.dtype == DType::kUint8;
+  if (!(at.is_number(y) || bytes) || shape.size() > kGeneralRank) return std::nullopt;
   const bool multiply_add = op.kind == Kind::kMulAdd;
   const bool two = multiply_add || (op.kind >= Kind::kAdd && op.kind <= Kind::kMax);
   ElementwiseProblem p;
+  p.element = at.element();
   p.kind = static_cast<int>(multiply_add ? Kind::kMul : op.kind);
   p.y = at.address(y);
+  p.y_bytes = bytes;
+  p.y_scale = 1 / y.scale;
+  p.y_zero = static_cast<float>(y.zero);
   p.rank = static_cast<int>(shape.size());
   p.count = 1;
   p.act = static_cast<Act>(op.epilogue.activation);
@@ -323,37 +329,37 @@ std::optional<Launch> lower_elementwise(const LoweringContext& at, const plan::E
       to[i] = x.shape[d] == 1 ? 0 : from[d];
     }
   };
-  const auto is_number = [](const PlanTensor& x) { return half(x) || x.dtype == DType::kFp32; };
-  const PlanTensor& a = at.input(0);
-  if (!is_number(a)) return std::nullopt;
-  p.a = at.address(a);
-  p.a_float = !half(a);
-  broadcast(a, p.a_stride);
-  size_t next = 1;
-  if (two) {
-    const PlanTensor& b = at.input(next++);
-    if (!is_number(b)) return std::nullopt;
-    p.b = at.address(b);
-    p.b_float = !half(b);
-    broadcast(b, p.b_stride);
-  }
+  const auto set = [&](const PlanTensor& x, Operand& to, int64_t(&stride)[kGeneralRank]) {
+    if (x.dtype == DType::kFp32)
+      to.kind = Operand::Kind::kFloat;
+    else if (x.dtype == DType::kUint8)
+      to.kind = Operand::Kind::kByte;
+    else if (!at.is_number(x))
+      return false;
+    to.data = at.address(x);
+    to.scale = x.scale;
+    to.zero = x.zero;
+    broadcast(x, stride);
+    return true;
+  };
+  size_t next = 0;
+  if (!set(at.input(next++), p.a, p.a_stride)) return std::nullopt;
+  if (two && !set(at.input(next++), p.b, p.b_stride)) return std::nullopt;
   if (multiply_add && op.epilogue.residual) return std::nullopt;
-  if (multiply_add || op.epilogue.residual) {
-    const PlanTensor& r = at.input(next);
-    if (!half(r)) return std::nullopt;
-    p.residual = at.address(r);
-    broadcast(r, p.r_stride);
-  }
+  if ((multiply_add || op.epilogue.residual) && !set(at.input(next), p.residual, p.r_stride))
+    return std::nullopt;
   return launching("elementwise", at, [p](const Launching& l) { return launch_elementwise(p, l); });
 }
 
 std::optional<Launch> lower_matmul(const LoweringContext& at, const plan::Matmul& matmul) {
   const PlanTensor &a = at.input(0), &b = at.input(1), &y = at.output();
   const size_t rank = y.shape.size();
-  if (!half(a) || !half(b) || !half(y) || rank < 2 || rank > kGeneralRank || a.shape.size() < 2 ||
-      b.shape.size() < 2 || a.layout != Layout::kPlain || b.layout != Layout::kPlain)
+  if (!at.is_number(a) || !at.is_number(b) || !at.is_number(y) || rank < 2 || rank > kGeneralRank ||
+      a.shape.size() < 2 || b.shape.size() < 2 || a.layout != Layout::kPlain ||
+      b.layout != Layout::kPlain)
     return std::nullopt;
   MatmulProblem p;
+  p.element = at.element();
   p.a = at.address(a);
   p.b = at.address(b);
   p.y = at.address(y);
@@ -386,8 +392,10 @@ std::optional<Launch> lower_matmul(const LoweringContext& at, const plan::Matmul
 
 // A matrix product whose K no tensor core kernel takes.
 std::optional<Launch> lower_small_gemm(const LoweringContext& at, const plan::Gemm& gemm) {
-  if (!half(at.input(0)) || !half(at.input(1)) || !half(at.output())) return std::nullopt;
+  if (!at.is_number(at.input(0)) || !at.is_number(at.input(1)) || !at.is_number(at.output()))
+    return std::nullopt;
   MatmulProblem p;
+  p.element = at.element();
   p.a = at.address(at.input(0));
   p.b = at.address(at.input(1));
   p.bias = reinterpret_cast<const float*>(at.address(at.input(2)));
@@ -407,8 +415,10 @@ std::optional<Launch> lower_small_gemm(const LoweringContext& at, const plan::Ge
 
 std::optional<Launch> lower_layer_norm(const LoweringContext& at, const plan::LayerNorm& norm) {
   const PlanTensor& x = at.input(0);
-  if (!half(x) || !half(at.output()) || x.layout != Layout::kPlain) return std::nullopt;
+  if (!at.is_number(x) || !at.is_number(at.output()) || x.layout != Layout::kPlain)
+    return std::nullopt;
   LayerNormProblem p;
+  p.element = at.element();
   p.x = at.address(x);
   p.gamma = reinterpret_cast<const float*>(at.address(at.input(1)));
   p.beta = reinterpret_cast<const float*>(at.address(at.input(2)));
@@ -421,9 +431,11 @@ std::optional<Launch> lower_layer_norm(const LoweringContext& at, const plan::La
 
 std::optional<Launch> lower_reduce(const LoweringContext& at, const plan::Reduce& reduce) {
   const PlanTensor &x = at.input(0), &y = at.output();
-  if (!half(x) || !half(y) || x.shape.size() > kGeneralRank || x.shape.size() != y.shape.size())
+  if (!at.is_number(x) || !at.is_number(y) || x.shape.size() > kGeneralRank ||
+      x.shape.size() != y.shape.size())
     return std::nullopt;
   ReduceProblem p;
+  p.element = at.element();
   p.kind = static_cast<int>(reduce.kind);
   p.x = at.address(x);
   p.y = at.address(y);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/cuda/byte_lowering.h"
 #include "engine/cuda/fusion.h"
 #include "engine/cuda/generic_lowering.h"
 #include "engine/cuda/kernels/picture_kernels.h"
@@ -52,11 +53,19 @@ Status refuse_large(const LoweringContext& at) {
 
 void count_work(Launch& launch) {
   const ConvProblem& p = launch.conv;
-  launch.flops = 2.0 * p.m * p.n * p.k;
-  const double images = static_cast<double>(p.m) / p.out_hw;
+  const bool bytes = p.element == Element::kByte;
+  launch.flops = (bytes ? 4.0 : 2.0) * p.m * p.n * p.k;
+  const double images = static_cast<double>(p.m) / p.out_hw,
+               outputs = static_cast<double>(p.m) * p.n;
+  const double residual = p.residual == nullptr ? 0 : p.residual_bytes ? 1 : 2;
   launch.bytes = 2.0 * (images * p.height * p.width * std::min(p.channels, std::max(p.x_pixel, 1)) +
-                        static_cast<double>(p.n) * p.k +
-                        static_cast<double>(p.m) * p.n * (p.residual != nullptr ? 2 : 1));
+                        static_cast<double>(p.n) * p.k) +
+                 outputs * ((p.y_bytes ? 1 : 2) + residual);
+}
+
+// A product of bytes: its sizes in units of two bytes.
+void halve(ConvProblem& p) {
+  for (int* size : {&p.k, &p.channels, &p.x_pixel, &p.x_row, &p.x_image}) *size /= 2;
 }
 
 Result<Launch> lower_conv(const LoweringContext& at, const plan::Conv& conv) {
@@ -65,6 +74,7 @@ Result<Launch> lower_conv(const LoweringContext& at, const plan::Conv& conv) {
   Launch launch;
   launch.tunable = true;
   ConvProblem& p = launch.conv;
+  p.element = x.dtype == DType::kUint8 ? Element::kByte : at.element();
   p.w = at.address(w);
   p.bias = reinterpret_cast<const float*>(at.address(at.input(2)));
   p.y = at.address(y);
@@ -82,23 +92,17 @@ Result<Launch> lower_conv(const LoweringContext& at, const plan::Conv& conv) {
   p.y_pixel = static_cast<int>(plan::stored_channels(y.shape[1]));
   p.stride_h = static_cast<int>(conv.stride_h);
   p.dilation_h = static_cast<int>(conv.dilation_h);
+  if (p.element == Element::kByte) RETURN_IF_ERROR(set_byte_ends(at, conv.epilogue, p));
+  p.x = at.address(x);
   if (const auto stem = find_stem(at.program, at.step)) {
     ASSIGN_OR_RETURN(std::byte * packed, at.derived.get(stem->key(w.offset), [&] {
       return stem->pack_weights(at.plan.weights.data() + w.offset, w.shape);
     }));
-    p.x = at.address(x);
     p.w = packed;
-    p.height = stem->padded_height;
-    p.width = p.out_w;
-    p.channels = stem->row_elements;
-    p.k = static_cast<int>(conv.kernel_h) * p.channels;
-    p.x_pixel = static_cast<int>(conv.stride_w) * Stem::kPixel;
-    p.x_row = stem->padded_width * Stem::kPixel;
-    p.x_image = stem->padded_height * p.x_row;
+    stem->set(conv, p);
     count_work(launch);
     return launch;
   }
-  p.x = at.address(x);
   p.height = static_cast<int>(x.shape[2]);
   p.width = static_cast<int>(x.shape[3]);
   p.channels = static_cast<int>(plan::stored_channels(x.shape[1]));
@@ -111,6 +115,7 @@ Result<Launch> lower_conv(const LoweringContext& at, const plan::Conv& conv) {
   p.x_pixel = p.channels;
   p.x_row = p.width * p.channels;
   p.x_image = p.height * p.x_row;
+  if (p.element == Element::kByte) halve(p);
   count_work(launch);
   return launch;
 }
@@ -120,6 +125,7 @@ Result<Launch> lower_gemm(const LoweringContext& at, const plan::Gemm& gemm) {
   Launch launch;
   launch.tunable = true;
   ConvProblem& p = launch.conv;
+  p.element = at.input(0).dtype == DType::kUint8 ? Element::kByte : at.element();
   p.x = at.address(at.input(0));
   p.w = at.address(at.input(1));
   p.bias = reinterpret_cast<const float*>(at.address(at.input(2)));
@@ -134,6 +140,10 @@ Result<Launch> lower_gemm(const LoweringContext& at, const plan::Gemm& gemm) {
   set_epilogue(gemm.epilogue, p);
   p.height = p.width = p.out_hw = p.out_w = 1;
   p.x_pixel = p.x_row = p.k;
+  if (p.element == Element::kByte) {
+    RETURN_IF_ERROR(set_byte_ends(at, gemm.epilogue, p));
+    halve(p);
+  }
   count_work(launch);
   return launch;
 }
@@ -141,6 +151,7 @@ Result<Launch> lower_gemm(const LoweringContext& at, const plan::Gemm& gemm) {
 Launch lower_import(const LoweringContext& at, const plan::Import& import) {
   const PlanTensor &x = at.input(0), &y = at.output();
   ImportProblem p;
+  p.element = at.element();
   p.x = at.address(x);
   p.y = at.address(y);
   p.images = static_cast<int>(y.shape[0]);
@@ -157,24 +168,33 @@ Launch lower_import(const LoweringContext& at, const plan::Import& import) {
     p.mean[c] = mean * unit;
     p.scale[c] = 1 / (deviation * unit);
   }
-  if (const auto stem = stem_after(at.program, at.step)) {
+  const auto stem = stem_after(at.program, at.step);
+  if (stem) {
     p.y_height = stem->padded_height;
     p.y_width = stem->padded_width;
-    p.y_channels = Stem::kPixel;
+    p.y_channels = stem->pixel_channels();
     p.top = stem->top;
     p.left = stem->left;
   }
+  const bool bytes = y.dtype == DType::kUint8;
   Launch launch;
   launch.kernel = p.pixels ? "import_u8" : "import_f32";
-  launch.bytes =
-      static_cast<double>(x.bytes) + 2.0 * p.images * p.y_height * p.y_width * p.y_channels;
-  launch.run = [p](const Launching& l) { return launch_import(p, l); };
+  launch.bytes = static_cast<double>(x.bytes) +
+                 (bytes ? 1.0 : 2.0) * p.images * p.y_height * p.y_width * p.y_channels;
+  if (bytes) {
+    const ByteImportProblem b{p, {y.scale, y.zero}, stem.has_value()};
+    launch.kernel += "_s8";
+    launch.run = [b](const Launching& l) { return launch_byte_import(b, l); };
+  } else {
+    launch.run = [p](const Launching& l) { return launch_import(p, l); };
+  }
   return launch;
 }
 
 Launch lower_pool(const LoweringContext& at, const plan::Pool& pool) {
   const PlanTensor &x = at.input(0), &y = at.output();
   PoolProblem p;
+  p.element = at.element();
   p.x = at.address(x);
   p.y = at.address(y);
   p.images = static_cast<int>(x.shape[0]);
@@ -198,13 +218,22 @@ Launch lower_pool(const LoweringContext& at, const plan::Pool& pool) {
   Launch launch;
   launch.kernel = p.average ? "average_pool" : "max_pool";
   launch.bytes = static_cast<double>(x.bytes + y.bytes);
-  launch.run = [p](const Launching& l) { return launch_pool(p, l); };
+  if (x.dtype == DType::kUint8) {
+    const BytePoolProblem b{p, {x.scale, x.zero}, {y.scale, y.zero}};
+    launch.kernel += "_s8";
+    launch.run = [b](const Launching& l) { return launch_byte_pool(b, l); };
+  } else {
+    launch.run = [p](const Launching& l) { return launch_pool(p, l); };
+  }
   return launch;
 }
 
 Launch lower_global_pool(const LoweringContext& at) {
   const PlanTensor &x = at.input(0), &y = at.output();
-  const GlobalPoolProblem p{at.address(x), at.address(y), static_cast<int>(x.shape[0]),
+  const GlobalPoolProblem p{at.element(),
+                            at.address(x),
+                            at.address(y),
+                            static_cast<int>(x.shape[0]),
                             static_cast<int>(x.shape[2] * x.shape[3]),
                             static_cast<int>(plan::stored_channels(x.shape[1]))};
   Launch launch;
@@ -216,8 +245,9 @@ Launch lower_global_pool(const LoweringContext& at) {
 
 Launch lower_softmax(const LoweringContext& at) {
   const PlanTensor &x = at.input(0), &y = at.output();
-  SoftmaxProblem p{at.address(x), at.address(y), 1, static_cast<int>(x.shape.back()),
-                   y.dtype == DType::kFp32};
+  SoftmaxProblem p{
+      at.element(),           at.address(x), at.address(y), 1, static_cast<int>(x.shape.back()),
+      y.dtype == DType::kFp32};
   for (size_t i = 0; i + 1 < x.shape.size(); ++i) p.rows *= x.shape[i];
   Launch launch;
   launch.kernel = "softmax";
@@ -228,15 +258,20 @@ Launch lower_softmax(const LoweringContext& at) {
 
 // Nothing: there is no kernel for it.
 Result<std::optional<Launch>> lower_step(const LoweringContext& at) {
-  const auto half = [](const PlanTensor& t) { return t.dtype == DType::kFp16; };
+  const auto number = [&](const PlanTensor& t) { return at.is_number(t); };
+  const auto byte = [](const PlanTensor& t) { return t.dtype == DType::kUint8; };
   switch (at.step.op()) {
     case StepOp::kImport:
-      if (at.output().layout == Layout::kNhwc && half(at.output()))
+      if (at.output().layout == Layout::kNhwc && (number(at.output()) || byte(at.output())))
         return std::optional(lower_import(at, std::get<plan::Import>(at.step.operation)));
       break;
     case StepOp::kConv: {
       const auto& conv = std::get<plan::Conv>(at.step.operation);
-      if (conv.groups == 1 && half(at.input(0)) && half(at.output())) {
+      const bool bytes = byte(at.input(0));
+      if (bytes && (conv.groups != 1 || (plan::stored_channels(at.input(0).shape[1]) % 16 != 0 &&
+                                         !find_stem(at.program, at.step))))
+        return lower_slow_byte_conv(at, conv);
+      if (conv.groups == 1 && (bytes || (number(at.input(0)) && number(at.output())))) {
         ASSIGN_OR_RETURN(Launch launch, lower_conv(at, conv));
         return std::optional(std::move(launch));
       }
@@ -244,22 +279,27 @@ Result<std::optional<Launch>> lower_step(const LoweringContext& at) {
     }
     case StepOp::kGemm: {
       const auto& gemm = std::get<plan::Gemm>(at.step.operation);
-      if (gemm.k % kChunk == 0 && half(at.input(0)) && half(at.output())) {
+      const bool bytes = byte(at.input(0));
+      if (bytes && gemm.k % 16 != 0) return lower_slow_byte_gemm(at, gemm);
+      if (bytes || (gemm.k % kChunk == 0 && number(at.input(0)) && number(at.output()))) {
         ASSIGN_OR_RETURN(Launch launch, lower_gemm(at, gemm));
         return std::optional(std::move(launch));
       }
       break;
     }
     case StepOp::kPool:
-      if (half(at.input(0)))
+      if (number(at.input(0)) || (byte(at.input(0)) && byte(at.output())))
         return std::optional(lower_pool(at, std::get<plan::Pool>(at.step.operation)));
       break;
     case StepOp::kGlobalAveragePool:
-      if (half(at.input(0))) return std::optional(lower_global_pool(at));
+      if (number(at.input(0))) return std::optional(lower_global_pool(at));
       break;
     case StepOp::kSoftmax:
-      if (half(at.input(0))) return std::optional(lower_softmax(at));
+      if (number(at.input(0))) return std::optional(lower_softmax(at));
       break;
+    case StepOp::kQuantize:
+    case StepOp::kDequantize:
+      return lower_byte_cast(at);
     default:
       break;
   }
@@ -300,8 +340,9 @@ Result<std::vector<Launch>> lower(const plan::Plan& plan, const plan::Program& p
     launches.push_back(*std::move(launch));
   }
   if (!missing.empty())
-    return Error{Code::kUnsupported, "the CUDA engine has no kernel for these steps: " + missing +
-                                         "; it computes in FP16: compile with --fp16"};
+    return Error{Code::kUnsupported,
+                 "the CUDA engine has no kernel for these steps: " + missing +
+                     "; it computes in FP16, BF16 and INT8: compile with --fp16"};
   return launches;
 }
 

@@ -11,6 +11,13 @@ struct LoweringContext {
   const Addresses& addresses;
   DerivedWeights& derived;
 
+  // Of what is computed with: bf16 where the plan says so, else fp16.
+  Element element() const {
+    return plan.precision == DType::kBf16 ? Element::kBfloat : Element::kHalf;
+  }
+  bool is_number(const plan::PlanTensor& t) const {  // of that type
+    return t.dtype == (element() == Element::kBfloat ? DType::kBf16 : DType::kFp16);
+  }
   const plan::PlanTensor& tensor(int32_t i) const {
     return program.tensors[static_cast<size_t>(i)];
   }

@@ -26,11 +26,12 @@ Result<SourcePlan> plan_of(const ModelSource& source, const std::vector<int>& ba
     // A plan is bound to the engine and the architecture; where it was tuned matters for speed
     // alone.
     RETURN_IF_ERROR(plan::fits(needs, target, static_cast<int64_t>(found.plan.weights.size())));
-    if (found.plan.precision != DType::kFp16)
+    const DType precision = found.plan.precision;
+    if (precision != DType::kFp16 && precision != DType::kBf16 && precision != DType::kInt8)
       return Error{Code::kUnsupported,
                    "the plan '" + source.path + "' computes in " +
-                       std::string(dtype_name(found.plan.precision)) +
-                       "; the CUDA engine computes in FP16: compile with --fp16"};
+                       std::string(dtype_name(precision)) +
+                       "; the CUDA engine computes in FP16, BF16 or INT8: compile with --fp16"};
     return found;
   }
   ASSIGN_OR_RETURN(const plan::Model model, plan::read_onnx(source.path));

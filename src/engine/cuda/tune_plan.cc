@@ -77,9 +77,12 @@ Result<std::vector<TunedProgram>> tune_plan(plan::Plan& plan, const plan::Target
       step.tuning.clear();
       if (launch.tunable) step.tuning = {launch.choice.splits, launch.choice.cluster ? 1 : 0};
       step.microseconds = us;
-      const double least = peak.flops_per_us == 0 ? 0
-                                                  : std::max(launch.flops / peak.flops_per_us,
-                                                             launch.bytes / peak.bytes_per_us);
+      // Products of bytes go twice as fast.
+      const double speed = launch.tunable && launch.conv.element == Element::kByte ? 2 : 1;
+      const double least = peak.flops_per_us == 0
+                               ? 0
+                               : std::max(launch.flops / (peak.flops_per_us * speed),
+                                          launch.bytes / peak.bytes_per_us);
       made.layers.push_back({step.name,
                              launch.kernel + (launch.tunable && launch.choice.splits > 1
                                                   ? " /" + std::to_string(launch.choice.splits) +

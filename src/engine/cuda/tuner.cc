@@ -107,15 +107,20 @@ Result<DeviceFacts> device_facts() {
 
 std::string shape_key(const ConvProblem& p) {
   std::ostringstream key;
-  key << "conv m" << p.m << " n" << p.n << " k" << p.k << " c" << p.channels << " x" << p.height
-      << "x" << p.width << " y" << p.out_hw << "/" << p.out_w << " kw" << p.kernel_w << " s"
-      << p.stride_h << "x" << p.stride_w << " d" << p.dilation_h << "x" << p.dilation_w << " p"
-      << p.pad_h << "x" << p.pad_w << " px" << p.x_pixel << (p.residual != nullptr ? " res" : "");
+  constexpr const char* kTypes[] = {"", "bf16 ", "s8 "};
+  key << kTypes[static_cast<int>(p.element)] << "conv m" << p.m << " n" << p.n << " k" << p.k
+      << " c" << p.channels << " x" << p.height << "x" << p.width << " y" << p.out_hw << "/"
+      << p.out_w << " kw" << p.kernel_w << " s" << p.stride_h << "x" << p.stride_w << " d"
+      << p.dilation_h << "x" << p.dilation_w << " p" << p.pad_h << "x" << p.pad_w << " px"
+      << p.x_pixel << (p.residual != nullptr ? " res" : "");
+  if (p.element == Element::kByte)
+    key << (p.y_bytes ? "" : " y16") << (p.residual != nullptr && !p.residual_bytes ? " r16" : "");
   return key.str();
 }
 
 bool can_run(const ConvProblem& problem, const ConvChoice& choice, const DeviceFacts& device) {
   const int k_steps = (problem.k + kBlockK - 1) / kBlockK;
+  if (choice.kernel->element != problem.element) return false;
   if (choice.kernel->wgmma && device.compute_capability != 90) return false;
   if (choice.cluster && (device.compute_capability < 90 || choice.splits > 8)) return false;
   return choice.splits <= k_steps &&
@@ -126,6 +131,7 @@ std::vector<ConvChoice> candidates(const ConvProblem& problem, const DeviceFacts
   std::vector<ConvChoice> all;
   const int k_steps = (problem.k + kBlockK - 1) / kBlockK;
   for (const ConvKernel& kernel : conv_kernels()) {
+    if (kernel.element != problem.element) continue;
     if (kernel.wgmma && device.compute_capability != 90) continue;
     // Tiles that are mostly empty, or so small that there are very many, never win.
     if (kernel.tile_m >= 128 && problem.m <= kernel.tile_m / 2) continue;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "engine/cuda/cuda_engine.h"
 #include "engine/cuda/tuning_cache.h"
@@ -52,6 +53,28 @@ TEST(Candidates, OlderDevicesGetNeitherWgmmaNorClusters) {
     EXPECT_FALSE(choice.kernel->wgmma);
     EXPECT_FALSE(choice.cluster);
   }
+}
+
+TEST(Candidates, KernelsAreOfTheProblemsType) {
+  std::set<std::string> keys;
+  for (const Element element : {Element::kHalf, Element::kBfloat, Element::kByte}) {
+    ConvProblem p = pointwise(196, 256, 1152);
+    p.element = element;
+    keys.insert(shape_key(p));
+    for (const int capability : {80, 90}) {
+      const auto all = candidates(p, device(capability, 108));
+      EXPECT_FALSE(all.empty());
+      for (const ConvChoice& choice : all) EXPECT_EQ(choice.kernel->element, element);
+    }
+    EXPECT_EQ(likely_choice(p, device(90, 18)).kernel->element, element);
+  }
+  EXPECT_EQ(keys.size(), 3u);
+  ConvProblem p = pointwise(196, 256, 1152);
+  p.element = Element::kByte;
+  const std::string narrow = (p.y_bytes = true, shape_key(p));
+  EXPECT_NE(narrow, (p.y_bytes = false, shape_key(p))) << "what is written counts, too";
+  EXPECT_FALSE(can_run(p, {find_conv_kernel("wgmma_64x64"), 1, false}, device(90, 132)));
+  EXPECT_TRUE(can_run(p, {find_conv_kernel("s8_wgmma_64x64"), 1, false}, device(90, 132)));
 }
 
 TEST(Candidates, FewTilesAreSplit) {

@@ -17,10 +17,17 @@ struct EmulatedTile {
   bool wgmma = false;
 };
 
-// x and w of `problem` point to floats here (whole numbers keep fp16 exact); y is float
-// [m][y_pixel], written where the kernel writes. residual: float, too. `splits` meet in their
-// order. False when some chunk of the result was written twice, or a copy went outside of its
-// stage.
+// kHalf, kBfloat: x and w of `problem` point to floats here (whole numbers keep fp16 exact); y is
+// float [m][y_pixel], written where the kernel writes, rounded where it is bf16. residual: float,
+// too. `splits` meet in their order. False when some chunk of the result was written twice, or a
+// copy went outside of its stage.
 bool emulate_conv(ConvProblem problem, const EmulatedTile& tile, int splits, std::vector<float>& y);
+
+// kByte, with y and residual of bytes: memory as the kernel has it.
+bool emulate_conv(ConvProblem problem, const EmulatedTile& tile, int splits,
+                  std::vector<uint8_t>& y);
+
+// To the nearest bf16, ties to even.
+float bfloat_rounded(float v);
 
 }  // namespace corolla::engine::cuda

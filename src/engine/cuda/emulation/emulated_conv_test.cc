@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <set>
+#include <type_traits>
 
 namespace corolla::engine::cuda {
 namespace {
@@ -117,6 +119,130 @@ TEST(EmulatedConv, SplitsOfKChangeNothing) {
   }
 }
 
+TEST(EmulatedConv, Bf16IsTheSameWithItsOwnRounding) {
+  const Shape shape{1, 6, 7, 64, 24, 3, 1, 1, 1, true};
+  for (const EmulatedTile& tile : kTiles) {
+    Case c = make(shape, 5);
+    c.problem.element = Element::kBfloat;
+    std::vector<float> y(c.wanted.size(), -1);
+    ASSERT_TRUE(emulate_conv(c.problem, tile, 1, y));
+    bool rounded = false;  // sums beyond 256 lose bits
+    for (float& v : c.wanted) {
+      rounded = rounded || bfloat_rounded(v) != v;
+      v = bfloat_rounded(v);
+    }
+    EXPECT_TRUE(rounded);
+    EXPECT_EQ(y, c.wanted);
+  }
+}
+
+struct ByteCase {
+  std::vector<uint8_t> x, residual, wanted;
+  std::vector<int8_t> w;
+  std::vector<float> scale, bias;  // bias: with all zero points in it
+  ConvProblem problem;
+};
+
+// A convolution of bytes, with zero points wherever one can be, and its answer by the formula that
+// plan.h has: (x - zero) * w over the window's part inside of the picture.
+ByteCase make_bytes(const Shape& s, uint32_t seed) {
+  std::mt19937 random(seed);
+  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = (s.outputs + 7) / 8 * 8;
+  ByteCase c;
+  const auto fill = [&](auto& to, int count) {
+    to.resize(static_cast<size_t>(count));
+    for (auto& v : to) v = static_cast<std::remove_reference_t<decltype(v)>>(random() >> 24);
+  };
+  fill(c.x, s.images * s.height * s.width * s.channels);
+  fill(c.w, stored * s.kernel * s.kernel * s.channels);
+  fill(c.residual, s.images * oh * ow * stored);
+  const int x_zero = 114, residual_zero = 142;
+  const float x_scale = 0.0187f, residual_scale = 0.048f;
+  ConvProblem& p = c.problem;
+  p.element = Element::kByte;
+  p.x = c.x.data();
+  p.w = c.w.data();
+  p.residual = s.residual ? c.residual.data() : nullptr;
+  p.residual_bytes = p.y_bytes = true;
+  p.residual_scale = residual_scale;
+  p.fill = x_zero * 0x01010101u;
+  p.y_scale = 1 / 0.3f;
+  p.y_zero = 30;
+  p.m = s.images * oh * ow;
+  p.n = p.y_pixel = p.residual_pixel = stored;
+  p.n_real = s.outputs;
+  p.channels = p.x_pixel = s.channels / 2;
+  p.k = s.kernel * s.kernel * p.channels;
+  p.height = s.height;
+  p.width = s.width;
+  p.x_row = s.width * p.channels;
+  p.x_image = s.height * p.x_row;
+  p.out_hw = oh * ow;
+  p.out_w = ow;
+  p.kernel_w = s.kernel;
+  p.stride_h = p.stride_w = s.stride;
+  p.pad_h = p.pad_w = s.pad;
+  p.dilation_h = p.dilation_w = s.dilation;
+  p.act = Act::kRelu;
+  const int row = s.kernel * s.kernel * s.channels;
+  for (int n = 0; n < stored; ++n) {
+    int all = 0;
+    for (int k = 0; k < row; ++k) all += c.w[static_cast<size_t>(n * row + k)];
+    c.scale.push_back(x_scale * (0.004f + 0.0001f * static_cast<float>(n)));
+    c.bias.push_back(0.25f * static_cast<float>(n % 5) -
+                     (s.residual ? residual_zero * residual_scale : 0) -
+                     c.scale.back() * static_cast<float>(x_zero * all));
+  }
+  p.scale = c.scale.data();
+  p.bias = c.bias.data();
+  c.wanted.resize(static_cast<size_t>(p.m * stored));
+  for (int m = 0; m < p.m; ++m)
+    for (int o = 0; o < stored; ++o) {
+      const int n = m / p.out_hw, h = m % p.out_hw / ow, v = m % ow;
+      int sum = 0, all = 0;
+      for (int r = 0; r < s.kernel; ++r)
+        for (int q = 0; q < s.kernel; ++q)
+          for (int k = 0; k < s.channels; ++k) {
+            const int ih = h * s.stride - s.pad + r * s.dilation,
+                      iw = v * s.stride - s.pad + q * s.dilation;
+            const int weight =
+                c.w[static_cast<size_t>(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
+            all += weight;
+            if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
+            sum +=
+                (c.x[static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels + k)] -
+                 x_zero) *
+                weight;
+          }
+      const auto at = static_cast<size_t>(m * stored + o), channel = static_cast<size_t>(o);
+      float real = real_sum(sum + x_zero * all, c.scale[channel], c.bias[channel]);
+      if (s.residual) real = std::fma(c.residual[at], residual_scale, real);
+      c.wanted[at] = static_cast<uint8_t>(quantised(std::max(real, 0.f), p.y_scale, p.y_zero));
+    }
+  return c;
+}
+
+TEST(EmulatedConv, BytesEqualTheNaiveLoopBitForBit) {
+  const Shape shapes[] = {
+      {1, 7, 5, 16, 16, 3, 1, 1},            // channels far below a step of K; borders
+      {2, 6, 6, 128, 24, 1, 1, 0, 1, true},  // pointwise, residual
+      {1, 9, 9, 48, 40, 3, 2, 1},            // stride; taps cross steps of K
+      {1, 8, 10, 144, 13, 3, 1, 2, 2},       // dilation; channels that pad
+      {1, 4, 4, 256, 70, 1, 2, 0},           // 1 x 1 with stride is not pointwise
+  };
+  uint32_t seed = 1;
+  for (const Shape& shape : shapes)
+    for (const EmulatedTile& tile : kTiles)
+      for (const int splits : {1, 2}) {
+        ByteCase c = make_bytes(shape, ++seed);
+        if (splits > (c.problem.k + kBlockK - 1) / kBlockK) continue;
+        std::vector<uint8_t> y(c.wanted.size(), 255);
+        ASSERT_TRUE(emulate_conv(c.problem, tile, splits, y)) << "seed " << seed;
+        EXPECT_EQ(y, c.wanted) << "seed " << seed << " tile " << tile.m << "x" << tile.n;
+        EXPECT_GT(std::set<uint8_t>(y.begin(), y.end()).size(), 10u) << "nothing but clamped";
+      }
+}
+
 TEST(Splits, CoverEveryStepOnce) {
   for (int steps = 1; steps < 90; ++steps)
     for (int splits = 1; splits <= std::min(steps, 16); ++splits) {
@@ -148,11 +274,14 @@ TEST(Swizzle, PermutesEachRowsChunksAndMeetsInNoBank) {
 }
 
 TEST(Swizzle, ResultTilesHoldEveryChunkOnce) {
-  std::set<int> narrow, wide;
+  std::set<int> least, narrow, wide;
   for (int row = 0; row < 64; ++row) {
+    for (int chunk = 0; chunk < 2; ++chunk) least.insert(result_byte<16>(row, chunk));
     for (int chunk = 0; chunk < 4; ++chunk) narrow.insert(result_byte<32>(row, chunk));
     for (int chunk = 0; chunk < 16; ++chunk) wide.insert(result_byte<128>(row, chunk));
   }
+  EXPECT_EQ(least.size(), 64u * 2);
+  EXPECT_EQ(*least.rbegin(), 64 * 32 - 16);
   EXPECT_EQ(narrow.size(), 64u * 4);
   EXPECT_EQ(*narrow.rbegin(), 64 * 64 - 16);
   EXPECT_EQ(wide.size(), 64u * 16);

@@ -8,5 +8,10 @@ std::span<const ConvKernel> conv_group_mma();
 std::span<const ConvKernel> conv_group_wgmma();
 std::span<const ConvKernel> conv_group_wgmma_drain();
 std::span<const ConvKernel> conv_group_wgmma_big();
+std::span<const ConvKernel> conv_group_bf16_mma();
+std::span<const ConvKernel> conv_group_bf16_wgmma();
+std::span<const ConvKernel> conv_group_s8_mma();
+std::span<const ConvKernel> conv_group_s8_wgmma();
+std::span<const ConvKernel> conv_group_s8_wgmma_big();
 
 }  // namespace corolla::engine::cuda

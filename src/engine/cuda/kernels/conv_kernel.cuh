@@ -5,25 +5,33 @@
 // swizzled (tile_byte). Every thread copies its chunks with cp.async, so there are no special warps.
 //
 // Two ways to multiply the same tiles:
-//   mma:   kWarpsM x kWarpsN warps, ldmatrix + mma.sync.m16n8k16            (sm_80 and later)
+//   mma:   kWarpsM x kWarpsN warps, ldmatrix + mma.sync                     (sm_80 and later)
 //   wgmma: kWarpsM / 4 warpgroups, each kM / (kWarpsM / 4) rows x all kN    (sm_90a)
 //
 // Splits of a tile meet in one of two ways, both summing in the order of the splits, so that results
 // do not change from run to run: through distributed shared memory when they are one cluster, each
 // block finishing a part of the rows; else through memory, the block that arrives last finishing
-// all. Sums, bias, residual and ReLU are fp32, then rounded to fp16 once; other activations may act on
-// what was rounded.
+// all. Bias, residual and ReLU are fp32, as are the sums of fp16 and bf16, then rounded once; other
+// activations may act on what was rounded. Sums of bytes are exact.
 #pragma once
+#include <type_traits>
+
 #include "engine/cuda/kernels/activation.cuh"
 #include "engine/cuda/kernels/conv_kernels.h"
 #include "engine/cuda/kernels/conv_problem.h"
+#include "engine/cuda/kernels/element.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
+#include "engine/cuda/kernels/wgmma.cuh"
 
 namespace corolla::engine::cuda {
 
-template <int kM_, int kN_, int kWarpsM_, int kWarpsN_, int kStages_, int kBlocks_, bool kWgmma_,
+template <Element kElement_, int kM_, int kN_, int kWarpsM_, int kWarpsN_, int kStages_, int kBlocks_, bool kWgmma_,
           bool kDrain_ = false>
 struct ConvTile {
+  static constexpr Element kElement = kElement_;
+  static constexpr bool kBytes = kElement == Element::kByte;
+  using Sum = typename SumOf<kElement>::Type;
+  using Number = Numbers<kElement>;
   static constexpr int kM = kM_, kN = kN_, kWarpsM = kWarpsM_, kWarpsN = kWarpsN_, kStages = kStages_;
   static constexpr int kBlocks = kBlocks_;  // a multiprocessor, at least
   static constexpr bool kWgmma = kWgmma_;
@@ -70,17 +78,23 @@ struct ConvCopies {  // one thread's part of filling a stage
     x_at = w_at = k_walk(p, step * kBlockK + chunk * kChunk);
   }
   __device__ __forceinline__ void x(const ConvProblem& p, uint32_t stage) {
-    const __half* base = static_cast<const __half*>(p.x);
+    const uint16_t* base = static_cast<const uint16_t*>(p.x);
     const uint32_t to = stage + tile_byte(first_row, chunk);
 #pragma unroll
     for (int i = 0; i < Tile::kChunksM; ++i) {
       const Source from = x_source(p, rows[i], x_at);
+      if constexpr (Tile::kBytes) {
+        if (p.fill != 0 && !from.inside) {
+          ptx::store16(to + i * Tile::kRowsAtOnce * 128, p.fill);
+          continue;
+        }
+      }
       ptx::copy16_near(to + i * Tile::kRowsAtOnce * 128, base + (from.inside ? from.offset : 0), from.inside);
     }
     k_next(p, x_at);
   }
   __device__ __forceinline__ void w(const ConvProblem& p, uint32_t stage) {
-    const __half* base = static_cast<const __half*>(p.w);
+    const uint16_t* base = static_cast<const uint16_t*>(p.w);
     const uint32_t to = stage + Tile::kM * 128 + tile_byte(first_row, chunk);
 #pragma unroll
     for (int i = 0; i < Tile::kChunksN; ++i) {
@@ -92,7 +106,7 @@ struct ConvCopies {  // one thread's part of filling a stage
 };
 
 template <class Tile>
-using Sums = float[Tile::kRowBlocks][Tile::kColumnBlocks][4];
+using Sums = typename Tile::Sum[Tile::kRowBlocks][Tile::kColumnBlocks][4];
 
 template <class Tile>
 __device__ __forceinline__ void mma_stage(Sums<Tile>& sums, uint32_t stage, int warp_m, int warp_n, int lane) {
@@ -110,8 +124,8 @@ __device__ __forceinline__ void mma_stage(Sums<Tile>& sums, uint32_t stage, int 
       ptx::load_matrix4(b, w_tile + tile_byte(row, kk * 2 + lane / 8 % 2));
 #pragma unroll
       for (int i = 0; i < Tile::kRowBlocks; ++i) {
-        ptx::mma16816(sums[i][j], a[i], b[0], b[1]);
-        ptx::mma16816(sums[i][j + 1], a[i], b[2], b[3]);
+        ptx::mma<Tile::kElement>(sums[i][j], a[i], b[0], b[1]);
+        ptx::mma<Tile::kElement>(sums[i][j + 1], a[i], b[2], b[3]);
       }
     }
   }
@@ -123,9 +137,9 @@ __device__ __forceinline__ void wgmma_stage(Sums<Tile>& sums, uint32_t stage, in
 #pragma unroll
   for (int i = 0; i < Tile::kRowBlocks; ++i) {
     const uint64_t a = ptx::wgmma_tile(stage + (warp_m / 4 * Tile::kRowBlocks + i) * 64 * 128);
-    auto& flat = *reinterpret_cast<float(*)[Tile::kColumnBlocks * 4]>(&sums[i]);
+    auto& flat = *reinterpret_cast<typename Tile::Sum(*)[Tile::kColumnBlocks * 4]>(&sums[i]);
 #pragma unroll
-    for (int kk = 0; kk < kBlockK / 16; ++kk) ptx::Wgmma<Tile::kN>::run(flat, a + kk * 2, b + kk * 2);
+    for (int kk = 0; kk < kBlockK / 16; ++kk) ptx::wgmma<Tile::kElement, Tile::kN>(flat, a + kk * 2, b + kk * 2);
   }
 }
 
@@ -143,7 +157,7 @@ struct ResultChunks {
 template <class Tile>
 __device__ __forceinline__ void copy_residual(const ConvProblem& p, uint32_t to, int m0, int n0) {
   const ResultChunks<Tile> mine;
-  const __half* base = static_cast<const __half*>(p.residual);
+  const uint16_t* base = static_cast<const uint16_t*>(p.residual);
   const int n = n0 + mine.chunk * 8;
 #pragma unroll
   for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
@@ -154,22 +168,6 @@ __device__ __forceinline__ void copy_residual(const ConvProblem& p, uint32_t to,
   }
 }
 
-__device__ __forceinline__ void add_halves(float (&v)[8], const uint4& packed) {
-  const __half2* pairs = reinterpret_cast<const __half2*>(&packed);
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float2 pair = __half22float2(pairs[i]);
-    v[2 * i] += pair.x;
-    v[2 * i + 1] += pair.y;
-  }
-}
-__device__ __forceinline__ uint4 pack_halves(const float (&v)[8]) {
-  uint4 packed;
-  __half2* pairs = reinterpret_cast<__half2*>(&packed);
-#pragma unroll
-  for (int i = 0; i < 4; ++i) pairs[i] = __floats2half2_rn(v[2 * i], v[2 * i + 1]);
-  return packed;
-}
 __device__ __forceinline__ void activate(const ConvProblem& p, float (&v)[8], int n) {
   if (p.act == Act::kRelu) {
 #pragma unroll
@@ -184,26 +182,80 @@ __device__ __forceinline__ void activate(const ConvProblem& p, float (&v)[8], in
       if (n + i >= p.n_real) v[i] = 0.f;
   }
 }
-__device__ __forceinline__ void store_chunk(const ConvProblem& p, const uint4& packed, int m, int n, bool vectors) {
-  __half* y = static_cast<__half*>(p.y) + static_cast<int64_t>(m) * p.y_pixel + n;
+
+// Eight channels of one pixel. vectors: they lie on 16 bytes (bytes: on 8) and all exist.
+template <class Tile>
+__device__ __forceinline__ void store_halves(const ConvProblem& p, const uint4& packed, int m, int n, bool vectors) {
+  uint16_t* y = static_cast<uint16_t*>(p.y) + static_cast<int64_t>(m) * p.y_pixel + n;
   if (vectors) {
     *reinterpret_cast<uint4*>(y) = packed;
   } else {
-    const __half* each = reinterpret_cast<const __half*>(&packed);
+    const uint16_t* each = reinterpret_cast<const uint16_t*>(&packed);
 #pragma unroll
     for (int i = 0; i < 8; ++i)
       if (n + i < p.n) y[i] = each[i];
   }
 }
+template <class Tile>
+__device__ __forceinline__ void store_chunk(const ConvProblem& p, const float (&v)[8], int m, int n, bool vectors) {
+  if constexpr (Tile::kBytes) {
+    if (p.y_bytes) {
+      uint8_t* y = static_cast<uint8_t*>(p.y) + static_cast<int64_t>(m) * p.y_pixel + n;
+      uint32_t words[2] = {};
+#pragma unroll
+      for (int i = 0; i < 8; ++i)
+        words[i / 4] |= static_cast<uint32_t>(quantised(v[i], p.y_scale, p.y_zero)) << (i % 4 * 8);
+      if (vectors) {
+        *reinterpret_cast<uint2*>(y) = make_uint2(words[0], words[1]);
+      } else {
+#pragma unroll
+        for (int i = 0; i < 8; ++i)
+          if (n + i < p.n) y[i] = static_cast<uint8_t>(words[i / 4] >> (i % 4 * 8));
+      }
+      return;
+    }
+  }
+  store_halves<Tile>(p, pack_chunk<Tile::kElement>(v), m, n, vectors);
+}
+// As it lies in memory: 16 bytes, or 8 where it is bytes.
+template <class Tile>
 __device__ __forceinline__ void load_residual(const ConvProblem& p, uint4& packed, int m, int n, bool vectors) {
-  const __half* r = static_cast<const __half*>(p.residual) + static_cast<int64_t>(m) * p.residual_pixel + n;
+  const int64_t at = static_cast<int64_t>(m) * p.residual_pixel + n;
+  if constexpr (Tile::kBytes) {
+    if (p.residual_bytes) {
+      const uint8_t* r = static_cast<const uint8_t*>(p.residual) + at;
+      if (vectors) {
+        const uint2 words = *reinterpret_cast<const uint2*>(r);
+        packed.x = words.x;
+        packed.y = words.y;
+      } else {
+        uint8_t* each = reinterpret_cast<uint8_t*>(&packed);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) each[i] = n + i < p.n ? r[i] : 0;
+      }
+      return;
+    }
+  }
+  const uint16_t* r = static_cast<const uint16_t*>(p.residual) + at;
   if (vectors) {
     packed = *reinterpret_cast<const uint4*>(r);
   } else {
-    __half* each = reinterpret_cast<__half*>(&packed);
+    uint16_t* each = reinterpret_cast<uint16_t*>(&packed);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) each[i] = n + i < p.n ? r[i] : __half(0.f);
+    for (int i = 0; i < 8; ++i) each[i] = n + i < p.n ? r[i] : 0;
   }
+}
+template <class Tile>
+__device__ __forceinline__ void add_residual(const ConvProblem& p, float (&v)[8], const uint4& packed) {
+  if constexpr (Tile::kBytes) {
+    if (p.residual_bytes) {
+      const uint32_t words[2] = {packed.x, packed.y};
+#pragma unroll
+      for (int i = 0; i < 8; ++i) v[i] = fmaf(static_cast<float>(words[i / 4] >> (i % 4 * 8) & 255), p.residual_scale, v[i]);
+      return;
+    }
+  }
+  add_chunk<Tile::kElement>(v, packed);
 }
 
 // Splits through memory: adds up what all blocks of the tile have, in the block that arrives last.
@@ -211,15 +263,16 @@ __device__ __forceinline__ void load_residual(const ConvProblem& p, uint4& packe
 template <class Tile>
 __device__ __forceinline__ bool meet_in_memory(const ConvProblem& p, Sums<Tile>& sums, int split) {
   constexpr int kElements = Tile::kRowBlocks * Tile::kColumnBlocks;  // of 4 floats
-  float4* all = reinterpret_cast<float4*>(p.partial) +
-                static_cast<int64_t>(blockIdx.x) * p.splits * kElements * Tile::kThreads + threadIdx.x;
-  float4* mine = all + static_cast<int64_t>(split) * kElements * Tile::kThreads;
+  using Four = std::conditional_t<Tile::kBytes, int4, float4>;
+  Four* all = reinterpret_cast<Four*>(p.partial) +
+              static_cast<int64_t>(blockIdx.x) * p.splits * kElements * Tile::kThreads + threadIdx.x;
+  Four* mine = all + static_cast<int64_t>(split) * kElements * Tile::kThreads;
 #pragma unroll
   for (int i = 0; i < Tile::kRowBlocks; ++i)
 #pragma unroll
     for (int j = 0; j < Tile::kColumnBlocks; ++j)
       __stcg(mine + (i * Tile::kColumnBlocks + j) * Tile::kThreads,
-             make_float4(sums[i][j][0], sums[i][j][1], sums[i][j][2], sums[i][j][3]));
+             Four{sums[i][j][0], sums[i][j][1], sums[i][j][2], sums[i][j][3]});
   __threadfence();
   __syncthreads();
   __shared__ int arrived;
@@ -233,15 +286,15 @@ __device__ __forceinline__ bool meet_in_memory(const ConvProblem& p, Sums<Tile>&
 #pragma unroll
     for (int j = 0; j < Tile::kColumnBlocks; ++j)
 #pragma unroll
-      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0.f;
+      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0;
 #pragma unroll 1
   for (int z = 0; z < p.splits; ++z) {
-    const float4* theirs = all + static_cast<int64_t>(z) * kElements * Tile::kThreads;
+    const Four* theirs = all + static_cast<int64_t>(z) * kElements * Tile::kThreads;
 #pragma unroll
     for (int i = 0; i < Tile::kRowBlocks; ++i)
 #pragma unroll
       for (int j = 0; j < Tile::kColumnBlocks; ++j) {
-        const float4 v = __ldcg(theirs + (i * Tile::kColumnBlocks + j) * Tile::kThreads);
+        const Four v = __ldcg(theirs + (i * Tile::kColumnBlocks + j) * Tile::kThreads);
         sums[i][j][0] += v.x;
         sums[i][j][1] += v.y;
         sums[i][j][2] += v.z;
@@ -251,11 +304,11 @@ __device__ __forceinline__ bool meet_in_memory(const ConvProblem& p, Sums<Tile>&
   return true;
 }
 
-// Splits in a cluster: each block finishes some rows of the tile; everybody sends it their fp32 sums
+// Splits in a cluster: each block finishes some rows of the tile; everybody sends it their sums
 // of these rows, into shared memory that nothing else uses: [splits][kM / splits rounded up][kN + 8].
 template <class Tile>
-__device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums<Tile>& sums, const float* received,
-                                                const float* bias, int m0, int n0, int split, bool vectors) {
+__device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums<Tile>& sums, const typename Tile::Sum* received,
+                                                const float* bias, const float* scale, int m0, int n0, int split, bool vectors) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int part_rows = (Tile::kM + p.splits - 1) / p.splits;
   ptx::cluster_wait();  // all blocks run: their memory may be written
@@ -280,33 +333,166 @@ __device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums
   uint4 early = {};
   const int early_m = m0 + split * part_rows + i / Tile::kRowChunks, early_n = n0 + i % Tile::kRowChunks * 8;
   if (p.residual != nullptr && i < last && early_m < p.m && early_n < p.n)
-    load_residual(p, early, early_m, early_n, vectors);
+    load_residual<Tile>(p, early, early_m, early_n, vectors);
   ptx::cluster_wait();
   for (bool first = true; i < last; i += Tile::kThreads, first = false) {
     const int row = i / Tile::kRowChunks, m = m0 + split * part_rows + row, column = i % Tile::kRowChunks * 8, n = n0 + column;
     if (m >= p.m || n >= p.n) continue;
-    float v[8];
+    typename Tile::Sum sum[8];
 #pragma unroll
-    for (int e = 0; e < 8; ++e) v[e] = bias[column + e];
-    const float* part = received + row * Tile::kSumPitch + column;
+    for (int e = 0; e < 8; ++e) sum[e] = Tile::kBytes ? 0 : bias[column + e];
+    const typename Tile::Sum* part = received + row * Tile::kSumPitch + column;
 #pragma unroll 4
     for (int z = 0; z < p.splits; ++z, part += part_rows * Tile::kSumPitch) {
-      const float4 low = reinterpret_cast<const float4*>(part)[0], high = reinterpret_cast<const float4*>(part)[1];
-      v[0] += low.x;
-      v[1] += low.y;
-      v[2] += low.z;
-      v[3] += low.w;
-      v[4] += high.x;
-      v[5] += high.y;
-      v[6] += high.z;
-      v[7] += high.w;
+      using Four = std::conditional_t<Tile::kBytes, int4, float4>;
+      const Four low = reinterpret_cast<const Four*>(part)[0], high = reinterpret_cast<const Four*>(part)[1];
+      sum[0] += low.x;
+      sum[1] += low.y;
+      sum[2] += low.z;
+      sum[3] += low.w;
+      sum[4] += high.x;
+      sum[5] += high.y;
+      sum[6] += high.z;
+      sum[7] += high.w;
+    }
+    float v[8];
+#pragma unroll
+    for (int e = 0; e < 8; ++e) {
+      if constexpr (Tile::kBytes)
+        v[e] = real_sum(sum[e], scale[column + e], bias[column + e]);
+      else
+        v[e] = sum[e];
     }
     if (p.residual != nullptr) {
-      if (!first) load_residual(p, early, m, n, vectors);
-      add_halves(v, early);
+      if (!first) load_residual<Tile>(p, early, m, n, vectors);
+      add_residual<Tile>(p, v, early);
     }
     activate(p, v, n);
-    store_chunk(p, pack_halves(v), m, n, vectors);
+    store_chunk<Tile>(p, v, m, n, vectors);
+  }
+}
+
+// A finished tile of bytes: a chunk is 16 columns, and the residual lies where the result will.
+template <class Tile>
+struct ByteChunks {
+  static constexpr int kRowChunks = Tile::kN / 16, kRows = Tile::kThreads / kRowChunks;  // at once
+  int row, n_offset, chunk;
+  __device__ __forceinline__ ByteChunks() : row(threadIdx.x / kRowChunks), chunk(threadIdx.x % kRowChunks) { n_offset = chunk * 16; }
+};
+
+template <class Tile>
+__device__ __forceinline__ void copy_byte_residual(const ConvProblem& p, uint32_t to, int m0, int n0) {
+  const ByteChunks<Tile> mine;
+  const uint8_t* base = static_cast<const uint8_t*>(p.residual);
+  const int n = n0 + mine.n_offset;
+#pragma unroll
+  for (int row = mine.row; row < Tile::kM; row += ByteChunks<Tile>::kRows) {
+    const int m = m0 + row;
+    const bool inside = m < p.m && n < p.n;
+    ptx::copy16(to + result_byte<Tile::kN / 2>(row, mine.chunk),
+                base + (inside ? static_cast<int64_t>(m) * p.residual_pixel + n : 0), inside);
+  }
+}
+
+// Of activations that are one range. REQUIRES: as `fast_bytes` below says.
+template <class Tile>
+__device__ __forceinline__ void finish_bytes(const ConvProblem& p, const Sums<Tile>& sums, unsigned char* tile, const float* bias,
+                                             const float* scale, int m0, int n0) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int warp_m = warp / Tile::kWarpsN, warp_n = warp % Tile::kWarpsN;
+  const float low = p.act == Act::kRelu ? 0.f : p.act == Act::kClip ? p.act_a : -INFINITY;
+  const float high = p.act == Act::kClip ? p.act_b : INFINITY;
+#pragma unroll
+  for (int j = 0; j < Tile::kColumnBlocks; ++j) {
+    const int block = warp_n * Tile::kColumnBlocks + j, column = fragment_place(lane, 0).column;
+    const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + column);
+    const float2 s = *reinterpret_cast<const float2*>(scale + block * 8 + column);
+#pragma unroll
+    for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+      for (int e = 0; e < 4; e += 2) {
+        const int row = warp_row<Tile>(warp_m, i) + fragment_place(lane, e).row;
+        uchar2* to = reinterpret_cast<uchar2*>(tile + result_byte<Tile::kN / 2>(row, block / 2) + block % 2 * 8 + column);
+        float2 v = make_float2(real_sum(sums[i][j][e], s.x, b.x), real_sum(sums[i][j][e + 1], s.y, b.y));
+        if (p.residual != nullptr) {
+          const uchar2 r = *to;
+          v.x = fmaf(static_cast<float>(r.x), p.residual_scale, v.x);
+          v.y = fmaf(static_cast<float>(r.y), p.residual_scale, v.y);
+        }
+        v = make_float2(fminf(fmaxf(v.x, low), high), fminf(fmaxf(v.y, low), high));
+        *to = make_uchar2(static_cast<unsigned char>(quantised(v.x, p.y_scale, p.y_zero)),
+                          static_cast<unsigned char>(quantised(v.y, p.y_scale, p.y_zero)));
+      }
+  }
+  __syncthreads();
+  const ByteChunks<Tile> mine;
+  const int n = n0 + mine.n_offset;
+  if (n >= p.n) return;
+#pragma unroll
+  for (int row = mine.row; row < Tile::kM; row += ByteChunks<Tile>::kRows) {
+    const int m = m0 + row;
+    if (m >= p.m) break;
+    *reinterpret_cast<uint4*>(static_cast<uint8_t*>(p.y) + static_cast<int64_t>(m) * p.y_pixel + n) =
+        *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN / 2>(row, mine.chunk));
+  }
+}
+
+// A finished tile of numbers of 16 bits. in_tile: the residual lies where the result will.
+template <class Tile>
+__device__ __forceinline__ void finish_halves(const ConvProblem& p, const Sums<Tile>& sums, unsigned char* tile, const float* bias,
+                                              const float* scale, int m0, int n0, bool vectors, bool in_tile) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int warp_m = warp / Tile::kWarpsN, warp_n = warp % Tile::kWarpsN;
+  const bool late = p.residual != nullptr && !in_tile;
+  const bool relu = p.act == Act::kRelu && !late;
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; e += 2) {
+        const Place at = fragment_place(lane, e);
+        const int row = warp_row<Tile>(warp_m, i) + at.row, block = warp_n * Tile::kColumnBlocks + j;
+        auto* to = reinterpret_cast<typename Tile::Number::Pair*>(tile + result_byte<Tile::kN>(row, block) + at.column * 2);
+        const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + at.column);
+        float2 v;
+        if constexpr (Tile::kBytes) {
+          const float2 s = *reinterpret_cast<const float2*>(scale + block * 8 + at.column);
+          v = make_float2(real_sum(sums[i][j][e], s.x, b.x), real_sum(sums[i][j][e + 1], s.y, b.y));
+        } else {
+          v = make_float2(sums[i][j][e] + b.x, sums[i][j][e + 1] + b.y);
+        }
+        if (in_tile) {
+          const float2 r = Tile::Number::wide(*to);
+          v.x += r.x;
+          v.y += r.y;
+        }
+        if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
+        *to = Tile::Number::narrow(v.x, v.y);
+      }
+  __syncthreads();
+  const ResultChunks<Tile> mine;
+  const int n = n0 + mine.chunk * 8;
+  const bool plain = (relu || p.act == Act::kNone) && n0 + Tile::kN <= p.n_real && !late && !p.y_bytes;
+  if (n >= p.n) return;
+#pragma unroll
+  for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
+    const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
+    if (m >= p.m) break;
+    const uint4 packed = *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk));
+    if (plain) {
+      store_halves<Tile>(p, packed, m, n, vectors);
+      continue;
+    }
+    float v[8] = {};
+    add_chunk<Tile::kElement>(v, packed);
+    if (late) {
+      uint4 r;
+      load_residual<Tile>(p, r, m, n, vectors);
+      add_residual<Tile>(p, v, r);
+    }
+    activate(p, v, n);
+    store_chunk<Tile>(p, v, m, n, vectors);
   }
 }
 
@@ -314,6 +500,7 @@ template <class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(const __grid_constant__ ConvProblem p) {
   extern __shared__ __align__(1024) unsigned char dynamic_shared[];
   __shared__ __align__(16) float bias[Tile::kN];
+  __shared__ __align__(16) float scale[Tile::kBytes ? Tile::kN : 2];
   const uint32_t unaligned = ptx::shared_address(dynamic_shared);
   const uint32_t shared = (unaligned + Tile::kAlignment - 1) & ~(Tile::kAlignment - 1u);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -333,16 +520,29 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
 #pragma unroll
   for (int i = 0; i < kAhead; ++i)
     if (i < count) copies.w(p, shared + i * Tile::kStageBytes);
-  for (int i = threadIdx.x; i < Tile::kN; i += Tile::kThreads)
+  for (int i = threadIdx.x; i < Tile::kN; i += Tile::kThreads) {
     bias[i] = p.bias != nullptr && n0 + i < p.n ? __ldg(p.bias + n0 + i) : 0.f;
+    if constexpr (Tile::kBytes) scale[i] = n0 + i < p.n ? __ldg(p.scale + n0 + i) : 0.f;
+  }
   const bool vectors = p.n % 8 == 0 && p.y_pixel % 8 == 0 && p.residual_pixel % 8 == 0;
-  const bool early_residual = Tile::kTileInStage && p.residual != nullptr && p.splits == 1 && vectors;
+  const bool fast_bytes = Tile::kBytes && p.y_bytes && p.n % 16 == 0 && p.y_pixel % 16 == 0 && p.residual_pixel % 16 == 0 &&
+                          (p.residual == nullptr || p.residual_bytes) &&
+                          (p.act == Act::kNone || p.act == Act::kRelu || p.act == Act::kClip);
+  // The residual can lie in the tile before the result does.
+  const bool in_tile = p.residual != nullptr && (Tile::kBytes ? fast_bytes : vectors);
+  const bool early_residual = Tile::kTileInStage && in_tile && p.splits == 1;
+  const auto fetch_residual = [&](uint32_t to) {
+    if constexpr (Tile::kBytes)
+      copy_byte_residual<Tile>(p, to, m0, n0);
+    else
+      copy_residual<Tile>(p, to, m0, n0);
+  };
   uint32_t result = shared + (Tile::kTileInStage ? count * Tile::kStageBytes : 0);  // if count < kAhead
   ptx::wait_for_previous();
 #pragma unroll
   for (int i = 0; i < kAhead; ++i) {
     if (i < count) copies.x(p, shared + i * Tile::kStageBytes);
-    if (i == kAhead - 1 && early_residual && count < kAhead) copy_residual<Tile>(p, result, m0, n0);
+    if (i == kAhead - 1 && early_residual && count < kAhead) fetch_residual(result);
     ptx::copy_commit();
   }
 
@@ -352,7 +552,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
 #pragma unroll
     for (int j = 0; j < Tile::kColumnBlocks; ++j)
 #pragma unroll
-      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0.f;
+      for (int e = 0; e < 4; ++e) sums[i][j][e] = 0;
 
   int slot = 0, refill = kAhead;
   for (int step = 0; step < count; ++step) {
@@ -371,7 +571,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
       copies.w(p, to);
     } else if (step + kAhead == count && Tile::kTileInStage) {
       result = shared + refill * Tile::kStageBytes;
-      if (early_residual) copy_residual<Tile>(p, result, m0, n0);
+      if (early_residual) fetch_residual(result);
     }
     ptx::copy_commit();
     if constexpr (Tile::kWgmma)
@@ -385,69 +585,35 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
   ptx::copy_wait<0>();
 
   if (p.cluster) {
-    meet_in_cluster<Tile>(p, sums, reinterpret_cast<const float*>(dynamic_shared + (shared - unaligned) + p.received),
-                          bias, m0, n0, split, vectors);
+    meet_in_cluster<Tile>(p, sums,
+                          reinterpret_cast<const typename Tile::Sum*>(dynamic_shared + (shared - unaligned) + p.received),
+                          bias, scale, m0, n0, split, vectors);
     return;
   }
   if (p.splits > 1 && !meet_in_memory<Tile>(p, sums, split)) return;
 
   __syncthreads();
-  if (p.residual != nullptr && vectors && !early_residual) {
-    copy_residual<Tile>(p, result, m0, n0);
+  if (in_tile && !early_residual) {
+    fetch_residual(result);
     ptx::copy_commit();
     ptx::copy_wait<0>();
     __syncthreads();
   }
   unsigned char* tile = dynamic_shared + (result - unaligned);
-  const bool relu = p.act == Act::kRelu;
-#pragma unroll
-  for (int i = 0; i < Tile::kRowBlocks; ++i)
-#pragma unroll
-    for (int j = 0; j < Tile::kColumnBlocks; ++j)
-#pragma unroll
-      for (int e = 0; e < 4; e += 2) {
-        const Place at = fragment_place(lane, e);
-        const int row = warp_row<Tile>(warp_m, i) + at.row, block = warp_n * Tile::kColumnBlocks + j;
-        __half2* to = reinterpret_cast<__half2*>(tile + result_byte<Tile::kN>(row, block) + at.column * 2);
-        const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + at.column);
-        float2 v = make_float2(sums[i][j][e] + b.x, sums[i][j][e + 1] + b.y);
-        if (p.residual != nullptr && vectors) {
-          const float2 r = __half22float2(*to);
-          v.x += r.x;
-          v.y += r.y;
-        }
-        if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
-        *to = __floats2half2_rn(v.x, v.y);
-      }
-  __syncthreads();
-  const ResultChunks<Tile> mine;
-  const int n = n0 + mine.chunk * 8;
-  const bool plain = (relu || p.act == Act::kNone) && n0 + Tile::kN <= p.n_real && (p.residual == nullptr || vectors);
-  if (n >= p.n) return;
-#pragma unroll
-  for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
-    const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
-    if (m >= p.m) break;
-    uint4 packed = *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk));
-    if (!plain) {
-      float v[8] = {};
-      add_halves(v, packed);
-      if (p.residual != nullptr && !vectors) {
-        uint4 r;
-        load_residual(p, r, m, n, false);
-        add_halves(v, r);
-      }
-      activate(p, v, n);
-      packed = pack_halves(v);
+  if constexpr (Tile::kBytes) {
+    if (fast_bytes) {
+      finish_bytes<Tile>(p, sums, tile, bias, scale, m0, n0);
+      return;
     }
-    store_chunk(p, packed, m, n, vectors);
   }
+  finish_halves<Tile>(p, sums, tile, bias, scale, m0, n0, vectors, in_tile);
 }
 
 // The table's line of a tile.
 template <class Tile>
 ConvKernel conv_entry(std::string_view name) {
   return {name,
+          Tile::kElement,
           Tile::kM,
           Tile::kN,
           Tile::kThreads,

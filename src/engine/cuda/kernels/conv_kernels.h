@@ -14,6 +14,7 @@ namespace corolla::engine::cuda {
 
 struct ConvKernel {
   std::string_view name;
+  Element element;
   int tile_m, tile_n, threads, stages;
   int stage_bytes, sum_row_bytes, tile_bytes, alignment;  // of shared memory
   bool wgmma;                                             // needs sm_90a

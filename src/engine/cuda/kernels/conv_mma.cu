@@ -7,7 +7,7 @@ namespace corolla::engine::cuda {
 
 std::span<const ConvKernel> conv_group_mma() {
   static const ConvKernel all[] = {
-#define COROLLA_CONV(name, ...) conv_entry<ConvTile<__VA_ARGS__>>(#name),
+#define COROLLA_CONV(name, ...) conv_entry<ConvTile<Element::kHalf, __VA_ARGS__>>(#name),
 #include "engine/cuda/kernels/conv_table.inc"
 #undef COROLLA_CONV
   };

@@ -3,12 +3,18 @@
 //   y[m][n] = act(sum_k x(m, k) * w[n][k] + bias[n] + residual[m][n])
 //
 // m runs over output pixels (image, oh, ow), n over output channels, k over (r, s, c): kernel row,
-// kernel column, input channel. x is NHWC fp16 with any strides, its channels a multiple of 8; w is
-// [n][k] fp16; bias is fp32. A matrix product is the convolution of 1 x 1 pixels.
+// kernel column, input channel. x is NHWC with any strides; w is [n][k]; bias is fp32. A matrix
+// product is the convolution of 1 x 1 pixels.
 //
-// K is walked in steps of 64 (kBlockK). Each thread copies chunks of 8 channels (16 bytes): chunk
-// t % 8 of rows t / 8, t / 8 + threads / 8, ... of the tile; so it walks K alone, at one (r, s, c).
+// What x and w hold is Element. k, channels and the strides of x count units of two bytes: one fp16
+// or bf16 number, or two 8-bit ones; so all types share this arithmetic, and a pixel's channels are
+// a multiple of 16 bytes. y and the residual count numbers.
+//
+// K is walked in steps of 64 units (kBlockK). Each thread copies chunks of 8 units (16 bytes):
+// chunk t % 8 of rows t / 8, t / 8 + threads / 8, ... of the tile; so it walks K alone, at one (r,
+// s, c).
 #pragma once
+#include <cmath>
 #include <cstdint>
 
 #include "engine/cuda/kernels/host_device.h"
@@ -16,7 +22,13 @@
 namespace corolla::engine::cuda {
 
 inline constexpr int kBlockK = 64;
-inline constexpr int kChunk = 8;  // channels copied at once
+inline constexpr int kChunk = 8;  // units copied at once
+
+enum class Element : int {
+  kHalf,    // fp16, sums fp32, y and residual fp16
+  kBfloat,  // bf16, likewise
+  kByte,    // x u8, w s8, sums s32; y and residual u8 or fp16
+};
 
 enum class Act : int {  // in plan::Activation's order
   kNone,
@@ -55,6 +67,7 @@ COROLLA_HD int divide(int a, const Divider& by) {
 }
 
 struct ConvProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   const void* w = nullptr;
   const float* bias = nullptr;     // or null
@@ -76,10 +89,29 @@ struct ConvProblem {
   Act act = Act::kNone;
   float act_a = 0, act_b = 0;  // alpha and beta of plan::Epilogue
   int received = 0;            // byte in shared memory of the sums that a cluster's blocks send
+  // kByte: y = act(sum * scale[n] + bias[n] + residual * residual_scale), all zero points being in
+  // the bias; where y is u8, rounded after * y_scale + y_zero.
+  const float* scale = nullptr;
+  bool y_bytes = false, residual_bytes = false;
+  float residual_scale = 1, y_scale = 1, y_zero = 0;
+  uint32_t fill = 0;  // four bytes of x's zero point: what x counts as outside of the picture
   // Follow from the rest: complete().
   bool pointwise = false;  // 1 x 1, stride 1, no padding: pixel m is at m * x_pixel
   Divider by_out_hw, by_out_w, by_channels, by_kernel_w, by_tiles_n;
 };
+
+// kByte: what a sum means before residual and activation; and a value as y has it.
+COROLLA_HD float real_sum(int sum, float scale, float bias) {
+  return fmaf(static_cast<float>(sum), scale, bias);
+}
+COROLLA_HD int quantised(float v, float scale, float zero) {
+  const float q = fmaf(v, scale, zero);
+#ifdef __CUDA_ARCH__
+  return __float2int_rn(fminf(fmaxf(q, 0.f), 255.f));
+#else
+  return static_cast<int>(std::nearbyintf(std::fmin(std::fmax(q, 0.f), 255.f)));
+#endif
+}
 
 inline void complete(ConvProblem& p) {
   p.pointwise = p.k == p.channels && p.stride_h == 1 && p.stride_w == 1 && p.pad_h == 0 &&
@@ -155,9 +187,11 @@ COROLLA_HD Steps split_steps(int k_steps, int splits, int z) {
   return {k_steps * z / splits, k_steps * (z + 1) / splits};
 }
 
-// Byte of (row, chunk of 8 columns) in the finished tile of kN fp16 columns, permuted likewise.
+// Byte of (row, chunk of 16 bytes) in the finished tile, whose rows have kN numbers of two bytes,
+// permuted likewise. (A tile of bytes has rows of half as many.)
 template <int kN>
 COROLLA_HD int result_byte(int row, int chunk) {
+  if (kN == 16) return row * 32 + ((chunk ^ (row >> 2 & 1)) << 4);
   if (kN == 32) return row * 64 + ((chunk ^ (row >> 1 & 3)) << 4);
   return row * kN * 2 + (((chunk & ~7) | ((chunk ^ row) & 7)) << 4);
 }

@@ -1,3 +1,4 @@
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
 #include "engine/cuda/kernels/copy_kernels.h"
@@ -11,6 +12,7 @@ constexpr int kThreads = 256;
 __device__ float read(const void* x, Cell cell, int64_t at) {
   switch (cell) {
     case Cell::kHalf: return __half2float(static_cast<const __half*>(x)[at]);
+    case Cell::kBfloat: return __bfloat162float(static_cast<const __nv_bfloat16*>(x)[at]);
     case Cell::kFloat: return static_cast<const float*>(x)[at];
     case Cell::kByte: return static_cast<const uint8_t*>(x)[at];
     case Cell::kInt32: return static_cast<float>(static_cast<const int32_t*>(x)[at]);
@@ -22,6 +24,7 @@ __device__ float read(const void* x, Cell cell, int64_t at) {
 __device__ void write(void* y, Cell cell, int64_t at, float v) {
   switch (cell) {
     case Cell::kHalf: static_cast<__half*>(y)[at] = __float2half_rn(v); break;
+    case Cell::kBfloat: static_cast<__nv_bfloat16*>(y)[at] = __float2bfloat16_rn(v); break;
     case Cell::kFloat: static_cast<float*>(y)[at] = v; break;
     case Cell::kByte: static_cast<uint8_t*>(y)[at] = static_cast<uint8_t>(v); break;
     case Cell::kInt32: static_cast<int32_t*>(y)[at] = static_cast<int32_t>(v); break;

@@ -9,7 +9,7 @@ namespace corolla::engine::cuda {
 
 inline constexpr int kCopyRank = 8;
 
-enum class Cell : int { kHalf, kFloat, kByte, kInt32, kInt64 };
+enum class Cell : int { kHalf, kBfloat, kFloat, kByte, kInt32, kInt64 };
 
 // For every index i of `dims`: y[sum i_d * y_stride_d] = x[sum i_d * x_stride_d] where every
 // inside_from_d <= i_d < inside_to_d, else `fill`.

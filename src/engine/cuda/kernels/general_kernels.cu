@@ -1,6 +1,5 @@
-#include <cuda_fp16.h>
-
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/element.cuh"
 #include "engine/cuda/kernels/general_kernels.h"
 #include "engine/cuda/kernels/ptx.cuh"
 
@@ -11,10 +10,17 @@ constexpr int kThreads = 256;
 
 dim3 grid_of(int64_t items) { return dim3(static_cast<unsigned>((items + kThreads - 1) / kThreads)); }
 
-__device__ float half_at(const void* x, int64_t at) { return __half2float(static_cast<const __half*>(x)[at]); }
-__device__ void put_half(void* y, int64_t at, float v) { static_cast<__half*>(y)[at] = __float2half_rn(v); }
+template <Element kElement>
+__device__ float number_at(const void* x, int64_t at) {
+  return Numbers<kElement>::wide(static_cast<const typename Numbers<kElement>::One*>(x)[at]);
+}
+template <Element kElement>
+__device__ void put_number(void* y, int64_t at, float v) {
+  static_cast<typename Numbers<kElement>::One*>(y)[at] = Numbers<kElement>::narrow(v);
+}
 __device__ int64_t item() { return int64_t{blockIdx.x} * kThreads + threadIdx.x; }
 
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) grouped_conv_kernel(const __grid_constant__ GroupedConvProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
@@ -27,26 +33,27 @@ __global__ void __launch_bounds__(kThreads) grouped_conv_kernel(const __grid_con
   float sum = 0;
   if (o < p.outputs) {
     const int in_group = p.channels / p.groups, c0 = o / (p.outputs / p.groups) * in_group;
-    const __half* w = static_cast<const __half*>(p.w) + static_cast<int64_t>(o) * p.kernel_h * p.kernel_w * in_group;
+    const auto* w = static_cast<const typename Numbers<kElement>::One*>(p.w) + static_cast<int64_t>(o) * p.kernel_h * p.kernel_w * in_group;
     for (int r = 0; r < p.kernel_h; ++r) {
       const int h = oh * p.stride_h - p.pad_h + r * p.dilation_h;
       if (static_cast<unsigned>(h) >= static_cast<unsigned>(p.height)) continue;
       for (int s = 0; s < p.kernel_w; ++s) {
         const int v = ow * p.stride_w - p.pad_w + s * p.dilation_w;
         if (static_cast<unsigned>(v) >= static_cast<unsigned>(p.width)) continue;
-        const __half* x = static_cast<const __half*>(p.x) + ((n * p.height + h) * p.width + v) * p.x_stored + c0;
-        const __half* tap = w + (r * p.kernel_w + s) * in_group;
-        for (int c = 0; c < in_group; ++c) sum += __half2float(x[c]) * __half2float(tap[c]);
+        const auto* x = static_cast<const typename Numbers<kElement>::One*>(p.x) + ((n * p.height + h) * p.width + v) * p.x_stored + c0;
+        const auto* tap = w + (r * p.kernel_w + s) * in_group;
+        for (int c = 0; c < in_group; ++c) sum += Numbers<kElement>::wide(x[c]) * Numbers<kElement>::wide(tap[c]);
       }
     }
     if (p.bias != nullptr) sum += p.bias[o];
-    if (p.residual != nullptr) sum += half_at(p.residual, pixel * p.y_stored + o);
+    if (p.residual != nullptr) sum += number_at<kElement>(p.residual, pixel * p.y_stored + o);
     sum = activated(sum, p.act, p.act_a, p.act_b);
   }
-  put_half(p.y, i, sum);
+  put_number<kElement>(p.y, i, sum);
 }
 
 // Eight channels a thread. w: [channels][taps].
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) depthwise_kernel(const __grid_constant__ GroupedConvProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
@@ -60,7 +67,7 @@ __global__ void __launch_bounds__(kThreads) depthwise_kernel(const __grid_consta
   float sums[8];
 #pragma unroll
   for (int e = 0; e < 8; ++e) sums[e] = p.bias != nullptr ? p.bias[chunk * 8 + e] : 0.f;
-  const __half* w = static_cast<const __half*>(p.w) + static_cast<int64_t>(chunk) * 8 * taps;
+  const auto* w = static_cast<const typename Numbers<kElement>::One*>(p.w) + static_cast<int64_t>(chunk) * 8 * taps;
   for (int r = 0; r < p.kernel_h; ++r) {
     const int h = oh * p.stride_h - p.pad_h + r * p.dilation_h;
     if (static_cast<unsigned>(h) >= static_cast<unsigned>(p.height)) continue;
@@ -68,20 +75,28 @@ __global__ void __launch_bounds__(kThreads) depthwise_kernel(const __grid_consta
       const int v = ow * p.stride_w - p.pad_w + s * p.dilation_w;
       if (static_cast<unsigned>(v) >= static_cast<unsigned>(p.width)) continue;
       const uint4 packed = static_cast<const uint4*>(p.x)[((n * p.height + h) * p.width + v) * chunks + chunk];
-      const __half* x = reinterpret_cast<const __half*>(&packed);
+      const auto* x = reinterpret_cast<const typename Numbers<kElement>::One*>(&packed);
 #pragma unroll
-      for (int e = 0; e < 8; ++e) sums[e] += __half2float(x[e]) * __half2float(w[e * taps + r * p.kernel_w + s]);
+      for (int e = 0; e < 8; ++e)
+        sums[e] += Numbers<kElement>::wide(x[e]) * Numbers<kElement>::wide(w[e * taps + r * p.kernel_w + s]);
     }
   }
   uint4 packed = {};
   if (p.residual != nullptr) packed = static_cast<const uint4*>(p.residual)[i];
-  __half* y = reinterpret_cast<__half*>(&packed);
+  add_chunk<kElement>(sums, packed);
 #pragma unroll
-  for (int e = 0; e < 8; ++e) {
-    const float v = activated(sums[e] + __half2float(y[e]), p.act, p.act_a, p.act_b);
-    y[e] = __float2half_rn(chunk * 8 + e < p.outputs ? v : 0.f);
+  for (int e = 0; e < 8; ++e)
+    sums[e] = chunk * 8 + e < p.outputs ? activated(sums[e], p.act, p.act_a, p.act_b) : 0.f;
+  static_cast<uint4*>(p.y)[i] = pack_chunk<kElement>(sums);
+}
+
+template <Element kElement>
+__device__ float operand_at(const Operand& o, int64_t at) {
+  switch (o.kind) {
+    case Operand::Kind::kFloat: return static_cast<const float*>(o.data)[at];
+    case Operand::Kind::kByte: return (static_cast<const uint8_t*>(o.data)[at] - o.zero) * o.scale;
+    default: return number_at<kElement>(o.data, at);
   }
-  static_cast<uint4*>(p.y)[i] = packed;
 }
 
 __device__ float combine(int kind, float a, float b) {
@@ -104,6 +119,7 @@ __device__ float combine(int kind, float a, float b) {
   }
 }
 
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) elementwise_kernel(const __grid_constant__ ElementwiseProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
@@ -124,16 +140,20 @@ __global__ void __launch_bounds__(kThreads) elementwise_kernel(const __grid_cons
   }
   float v = 0;
   if (real) {
-    const float left = p.a_float ? static_cast<const float*>(p.a)[a] : half_at(p.a, a);
-    const float right = p.b == nullptr ? 0.f : p.b_float ? static_cast<const float*>(p.b)[b] : half_at(p.b, b);
+    const float left = operand_at<kElement>(p.a, a);
+    const float right = p.b.data == nullptr ? 0.f : operand_at<kElement>(p.b, b);
     v = combine(p.kind, left, right);
-    if (p.residual != nullptr) v += half_at(p.residual, r);
+    if (p.residual.data != nullptr) v += operand_at<kElement>(p.residual, r);
     v = activated(v, p.act, p.act_a, p.act_b);
   }
-  put_half(p.y, y, v);
+  if (p.y_bytes)
+    static_cast<uint8_t*>(p.y)[y] = static_cast<uint8_t>(quantised(v, p.y_scale, p.y_zero));
+  else
+    put_number<kElement>(p.y, y, v);
 }
 
 constexpr int kTile = 16;
+template <Element kElement>
 __global__ void __launch_bounds__(kTile * kTile) matmul_kernel(const __grid_constant__ MatmulProblem p) {
   __shared__ float a_tile[kTile][kTile + 1], b_tile[kTile][kTile + 1];
   ptx::let_next_start();
@@ -151,12 +171,12 @@ __global__ void __launch_bounds__(kTile * kTile) matmul_kernel(const __grid_cons
   float sum = 0;
   for (int k0 = 0; k0 < p.k; k0 += kTile) {
     const int n_row = blockIdx.x * kTile + ty;
-    a_tile[ty][tx] = m < p.m && k0 + tx < p.k ? half_at(p.a, a + m * p.a_row + k0 + tx) : 0.f;
+    a_tile[ty][tx] = m < p.m && k0 + tx < p.k ? number_at<kElement>(p.a, a + m * p.a_row + k0 + tx) : 0.f;
     // Whichever of b's directions is dense is read along the threads.
     if (p.b_n == 1)
-      b_tile[ty][tx] = n < p.n && k0 + ty < p.k ? half_at(p.b, b + (k0 + ty) * p.b_k + n) : 0.f;
+      b_tile[ty][tx] = n < p.n && k0 + ty < p.k ? number_at<kElement>(p.b, b + (k0 + ty) * p.b_k + n) : 0.f;
     else
-      b_tile[tx][ty] = n_row < p.n && k0 + tx < p.k ? half_at(p.b, b + (k0 + tx) * p.b_k + n_row * p.b_n) : 0.f;
+      b_tile[tx][ty] = n_row < p.n && k0 + tx < p.k ? number_at<kElement>(p.b, b + (k0 + tx) * p.b_k + n_row * p.b_n) : 0.f;
     __syncthreads();
 #pragma unroll
     for (int k = 0; k < kTile; ++k) sum += a_tile[ty][k] * b_tile[k][tx];
@@ -166,11 +186,12 @@ __global__ void __launch_bounds__(kTile * kTile) matmul_kernel(const __grid_cons
   const int64_t at = (int64_t{blockIdx.z} * p.m + m) * p.n + n;
   float v = sum * p.alpha;
   if (p.bias != nullptr) v += p.bias[n];
-  if (p.residual != nullptr) v += half_at(p.residual, at);
-  put_half(p.y, at, activated(v, p.act, p.act_a, p.act_b));
+  if (p.residual != nullptr) v += number_at<kElement>(p.residual, at);
+  put_number<kElement>(p.y, at, activated(v, p.act, p.act_a, p.act_b));
 }
 
 // One warp a row.
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) layer_norm_kernel(const __grid_constant__ LayerNormProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
@@ -184,19 +205,20 @@ __global__ void __launch_bounds__(kThreads) layer_norm_kernel(const __grid_const
     return v;
   };
   float sum = 0;
-  for (int i = lane; i < p.columns; i += 32) sum += half_at(p.x, base + i);
+  for (int i = lane; i < p.columns; i += 32) sum += number_at<kElement>(p.x, base + i);
   const float mean = all(sum) / static_cast<float>(p.columns);
   float squares = 0;
   for (int i = lane; i < p.columns; i += 32) {
-    const float off = half_at(p.x, base + i) - mean;
+    const float off = number_at<kElement>(p.x, base + i) - mean;
     squares += off * off;
   }
   const float scale = rsqrtf(all(squares) / static_cast<float>(p.columns) + p.epsilon);
   for (int i = lane; i < p.columns; i += 32)
-    put_half(p.y, base + i, (half_at(p.x, base + i) - mean) * scale * p.gamma[i] + p.beta[i]);
+    put_number<kElement>(p.y, base + i, (number_at<kElement>(p.x, base + i) - mean) * scale * p.gamma[i] + p.beta[i]);
 }
 
 // One warp an output.
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) reduce_kernel(const __grid_constant__ ReduceProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
@@ -221,43 +243,50 @@ __global__ void __launch_bounds__(kThreads) reduce_kernel(const __grid_constant_
       from += (left - next * p.reduced_dims[d]) * p.x_reduced[d];
       left = next;
     }
-    v = join(v, half_at(p.x, from));
+    v = join(v, number_at<kElement>(p.x, from));
   }
 #pragma unroll
   for (int d = 16; d > 0; d /= 2) v = join(v, __shfl_xor_sync(~0u, v, d));
-  if (lane == 0) put_half(p.y, y, real ? (p.kind == 0 ? v / static_cast<float>(p.each) : v) : 0.f);
-}
-
-template <class Kernel>
-const void* pointer(Kernel kernel) {
-  return reinterpret_cast<const void*>(kernel);
+  if (lane == 0) put_number<kElement>(p.y, y, real ? (p.kind == 0 ? v / static_cast<float>(p.each) : v) : 0.f);
 }
 
 }  // namespace
 
 cudaError_t launch_grouped_conv(const GroupedConvProblem& p, const Launching& launching) {
   const int64_t pixels = int64_t{p.images} * p.out_h * p.out_w;
-  if (p.groups == p.channels && p.channels == p.outputs)
-    return launch(pointer(&depthwise_kernel), grid_of(pixels * (p.y_stored / 8)), kThreads, p, launching);
-  return launch(pointer(&grouped_conv_kernel), grid_of(pixels * p.y_stored), kThreads, p, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    if (p.groups == p.channels && p.channels == p.outputs)
+      return launch(reinterpret_cast<const void*>(&depthwise_kernel<kElement>), grid_of(pixels * (p.y_stored / 8)), kThreads, p,
+                    launching);
+    return launch(reinterpret_cast<const void*>(&grouped_conv_kernel<kElement>), grid_of(pixels * p.y_stored), kThreads, p,
+                  launching);
+  });
 }
 
 cudaError_t launch_elementwise(const ElementwiseProblem& p, const Launching& launching) {
-  return launch(pointer(&elementwise_kernel), grid_of(p.count), kThreads, p, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    return launch(reinterpret_cast<const void*>(&elementwise_kernel<kElement>), grid_of(p.count), kThreads, p, launching);
+  });
 }
 
 cudaError_t launch_matmul(const MatmulProblem& p, const Launching& launching) {
   const dim3 grid(static_cast<unsigned>((p.n + kTile - 1) / kTile), static_cast<unsigned>((p.m + kTile - 1) / kTile),
                   static_cast<unsigned>(p.batches));
-  return launch(pointer(&matmul_kernel), grid, kTile * kTile, p, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    return launch(reinterpret_cast<const void*>(&matmul_kernel<kElement>), grid, kTile * kTile, p, launching);
+  });
 }
 
 cudaError_t launch_layer_norm(const LayerNormProblem& p, const Launching& launching) {
-  return launch(pointer(&layer_norm_kernel), grid_of(p.rows * 32), kThreads, p, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    return launch(reinterpret_cast<const void*>(&layer_norm_kernel<kElement>), grid_of(p.rows * 32), kThreads, p, launching);
+  });
 }
 
 cudaError_t launch_reduce(const ReduceProblem& p, const Launching& launching) {
-  return launch(pointer(&reduce_kernel), grid_of(p.count * 32), kThreads, p, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    return launch(reinterpret_cast<const void*>(&reduce_kernel<kElement>), grid_of(p.count * 32), kThreads, p, launching);
+  });
 }
 
 }  // namespace corolla::engine::cuda

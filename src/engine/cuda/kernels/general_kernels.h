@@ -1,5 +1,5 @@
-// Simple kernels for what is not worth tensor cores, or not yet: one thread an output. fp16 in and
-// out, fp32 between.
+// Simple kernels for what is not worth tensor cores, or not yet: one thread an output. fp16 or bf16
+// (`element`) in and out, fp32 between.
 #pragma once
 #include <cstdint>
 
@@ -10,6 +10,7 @@ namespace corolla::engine::cuda {
 
 // A convolution in groups, NHWC. w: [outputs][kernel_h][kernel_w][channels / groups].
 struct GroupedConvProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   const void* w = nullptr;
   const float* bias = nullptr;
@@ -27,15 +28,23 @@ cudaError_t launch_grouped_conv(const GroupedConvProblem& problem, const Launchi
 
 inline constexpr int kGeneralRank = 6;
 
+// What an elementwise step reads: `element`, fp32, or u8, which means scale * (stored - zero).
+struct Operand {
+  enum class Kind : int { kElement, kFloat, kByte } kind = Kind::kElement;
+  const void* data = nullptr;  // or null: there is none
+  float scale = 1;
+  int zero = 0;
+};
+
 // y[i] = act(f(a[i], b[i]) + residual[i]); strides of 0 broadcast. In plan::Elementwise::Kind's
 // order.
 struct ElementwiseProblem {
+  Element element = Element::kHalf;
   int kind = 0;
-  const void* a = nullptr;
-  const void* b = nullptr;         // or null
-  const void* residual = nullptr;  // or null
+  Operand a, b, residual;
   void* y = nullptr;
-  bool a_float = false, b_float = false;  // fp32 instead of fp16
+  bool y_bytes = false;  // u8 = y * y_scale + y_zero, rounded
+  float y_scale = 1, y_zero = 0;
   int rank = 0;
   int64_t count = 0;
   int dims[kGeneralRank] = {};
@@ -49,6 +58,7 @@ cudaError_t launch_elementwise(const ElementwiseProblem& problem, const Launchin
 
 // y[i] = alpha * sum_k a[i, k] * b[i, k] (+ bias), over [batch..., m, n].
 struct MatmulProblem {
+  Element element = Element::kHalf;
   const void* a = nullptr;
   const void* b = nullptr;
   const float* bias = nullptr;     // [n], or null
@@ -67,6 +77,7 @@ struct MatmulProblem {
 cudaError_t launch_matmul(const MatmulProblem& problem, const Launching& launching);
 
 struct LayerNormProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   const float* gamma = nullptr;
   const float* beta = nullptr;
@@ -79,6 +90,7 @@ cudaError_t launch_layer_norm(const LayerNormProblem& problem, const Launching& 
 
 // Over some dimensions. In plan::Reduce::Kind's order: mean, sum, max, min.
 struct ReduceProblem {
+  Element element = Element::kHalf;
   int kind = 0;
   const void* x = nullptr;
   void* y = nullptr;

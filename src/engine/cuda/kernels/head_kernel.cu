@@ -1,5 +1,4 @@
-#include <cuda_fp16.h>
-
+#include "engine/cuda/kernels/element.cuh"
 #include "engine/cuda/kernels/head_kernel.h"
 #include "engine/cuda/kernels/ptx.cuh"
 
@@ -10,15 +9,16 @@ constexpr int kBlocks = 8, kThreads = 512, kWarps = kThreads / 32;
 constexpr int kEarly = 8;  // chunks of a lane's first class that are loaded before the pool is there
 
 // b: 16-byte aligned.
+template <Element kElement>
 __device__ float dot8(const uint4& a, const float* b) {
-  const __half2* pairs = reinterpret_cast<const __half2*>(&a);
+  float v[8] = {};
+  add_chunk<kElement>(v, a);
   const float4 low = reinterpret_cast<const float4*>(b)[0], high = reinterpret_cast<const float4*>(b)[1];
-  const float2 p0 = __half22float2(pairs[0]), p1 = __half22float2(pairs[1]);
-  const float2 p2 = __half22float2(pairs[2]), p3 = __half22float2(pairs[3]);
-  return p0.x * low.x + p0.y * low.y + p1.x * low.z + p1.y * low.w + p2.x * high.x + p2.y * high.y + p3.x * high.z +
-         p3.y * high.w;
+  return v[0] * low.x + v[1] * low.y + v[2] * low.z + v[3] * low.w + v[4] * high.x + v[5] * high.y + v[6] * high.z +
+         v[7] * high.w;
 }
 
+template <Element kElement>
 __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ HeadProblem p) {
   __shared__ __align__(16) float partial[kThreads * 8];
   __shared__ __align__(16) float means[kHeadMostChannels];
@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
   const int rank = blockIdx.z, image = blockIdx.x;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int own = p.channels / kBlocks, chunks = own / 8;
-  const __half* w = static_cast<const __half*>(p.w);
+  using One = typename Numbers<kElement>::One;
+  const One* w = static_cast<const One*>(p.w);
   const int first = warp * kBlocks + rank;
   for (int n = first + kWarps * kBlocks; n < p.classes; n += kWarps * kBlocks)
     if (lane == 0) ptx::prefetch_l2(w + static_cast<int64_t>(n) * p.channels, static_cast<uint32_t>(p.channels) * 2);
@@ -41,7 +42,7 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
   ptx::wait_for_previous();
 
   // Chunks of eight channels side by side, pixels shared out among the threads left.
-  const __half* x = static_cast<const __half*>(p.x) + static_cast<int64_t>(image) * p.pixels * p.channels + rank * own;
+  const One* x = static_cast<const One*>(p.x) + static_cast<int64_t>(image) * p.pixels * p.channels + rank * own;
   for (int chunk0 = 0; chunk0 < chunks; chunk0 += kThreads) {
     const int here = min(chunks - chunk0, kThreads), rows = kThreads / here;
     const int chunk = threadIdx.x % here, row = threadIdx.x / here;
@@ -49,14 +50,7 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
     if (row < rows)
 #pragma unroll 4
       for (int i = row; i < p.pixels; i += rows) {
-        const uint4 packed = *reinterpret_cast<const uint4*>(x + static_cast<int64_t>(i) * p.channels + (chunk0 + chunk) * 8);
-        const __half2* pairs = reinterpret_cast<const __half2*>(&packed);
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const float2 pair = __half22float2(pairs[e]);
-          v[2 * e] += pair.x;
-          v[2 * e + 1] += pair.y;
-        }
+        add_chunk<kElement>(v, *reinterpret_cast<const uint4*>(x + static_cast<int64_t>(i) * p.channels + (chunk0 + chunk) * 8));
       }
 #pragma unroll
     for (int e = 0; e < 8; ++e) partial[threadIdx.x * 8 + e] = v[e];
@@ -64,7 +58,9 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
     for (int c = threadIdx.x; c < here * 8; c += kThreads) {
       float sum = 0;
       for (int r = 0; r < rows; ++r) sum += partial[r * here * 8 + c];
-      means[rank * own + chunk0 * 8 + c] = sum / static_cast<float>(p.pixels);
+      float mean = sum / static_cast<float>(p.pixels);
+      if (p.scale != nullptr) mean = static_cast<float>(quantised(mean, p.mean_scale, static_cast<float>(p.mean_zero)) - p.mean_zero);
+      means[rank * own + chunk0 * 8 + c] = mean;
     }
     __syncthreads();
   }
@@ -83,13 +79,14 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
     if (n == first) {
 #pragma unroll
       for (int i = 0; i < kEarly; ++i)
-        if (lane + i * 32 < p.channels / 8) sum += dot8(early[i], means + (lane + i * 32) * 8);
+        if (lane + i * 32 < p.channels / 8) sum += dot8<kElement>(early[i], means + (lane + i * 32) * 8);
     }
 #pragma unroll 8
     for (int i = n == first ? lane + kEarly * 32 : lane; i < p.channels / 8; i += 32)
-      sum += dot8(*reinterpret_cast<const uint4*>(w + static_cast<int64_t>(n) * p.channels + i * 8), means + i * 8);
+      sum += dot8<kElement>(*reinterpret_cast<const uint4*>(w + static_cast<int64_t>(n) * p.channels + i * 8), means + i * 8);
 #pragma unroll
     for (int d = 16; d > 0; d /= 2) sum += __shfl_xor_sync(~0u, sum, d);
+    if (p.scale != nullptr) sum *= p.scale[n];
     if (lane == 0) ptx::cluster_store(logits_at + n * 4, 0, sum + p.bias[n]);
   }
   ptx::cluster_arrive();
@@ -121,8 +118,10 @@ bool head_fits(const HeadProblem& p) {
 cudaError_t launch_head(const HeadProblem& problem, const Launching& launching) {
   HeadProblem p = problem;
   void* arguments[] = {&p};
-  return launch(reinterpret_cast<const void*>(&head_kernel), dim3(static_cast<unsigned>(p.images), 1, kBlocks), kThreads, 0, kBlocks,
-                arguments, launching);
+  return for_element(p.element, [&]<Element kElement>() {
+    return launch(reinterpret_cast<const void*>(&head_kernel<kElement>), dim3(static_cast<unsigned>(p.images), 1, kBlocks),
+                  kThreads, 0, kBlocks, arguments, launching);
+  });
 }
 
 }  // namespace corolla::engine::cuda

@@ -7,17 +7,24 @@
 #pragma once
 #include <cstdint>
 
+#include "engine/cuda/kernels/conv_problem.h"
 #include "engine/cuda/kernels/launching.h"
 
 namespace corolla::engine::cuda {
 
 struct HeadProblem {
-  const void* x = nullptr;      // fp16 [images][pixels][channels]
-  const void* w = nullptr;      // fp16 [classes][channels]
+  Element element = Element::kHalf;
+  const void* x = nullptr;      // [images][pixels][channels]
+  const void* w = nullptr;      // [classes][channels]
   const float* bias = nullptr;  // [classes]
   float* y = nullptr;
   int images = 0, pixels = 0, channels = 0, classes = 0;
   bool softmax = false;
+  // Of an int8 product: means become 0 .. 255 (/ mean_scale + mean_zero, rounded), less mean_zero
+  // again; w holds whole numbers; sums are times scale[class].
+  const float* scale = nullptr;  // or null
+  float mean_scale = 1;          // 1 / that of the quantised means
+  int mean_zero = 0;
 };
 inline constexpr int kHeadMostChannels = 4096, kHeadMostClasses = 2048;
 // What launch_head can do: channels a multiple of 64, within the limits above.

@@ -1,7 +1,9 @@
-// What leads into and out of a network of pictures: import, pooling, softmax. fp16 NHWC between.
+// What leads into and out of a network of pictures: import, pooling, softmax. fp16 or bf16
+// (`element`) NHWC between.
 #pragma once
 #include <cstdint>
 
+#include "engine/cuda/kernels/conv_problem.h"
 #include "engine/cuda/kernels/launching.h"
 
 namespace corolla::engine::cuda {
@@ -9,6 +11,7 @@ namespace corolla::engine::cuda {
 // y[n][top + h][left + w][c] = (x - mean[c]) * scale[c]; channels past `channels`, and the border
 // around the picture, are zero. x is u8 NHWC or fp32 NCHW.
 struct ImportProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   void* y = nullptr;
   int images = 0, height = 0, width = 0, channels = 0;
@@ -20,6 +23,7 @@ struct ImportProblem {
 cudaError_t launch_import(const ImportProblem& problem, const Launching& launching);
 
 struct PoolProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   void* y = nullptr;
   int images = 0, height = 0, width = 0, channels = 0;  // channels: stored, a multiple of 8
@@ -32,14 +36,16 @@ cudaError_t launch_pool(const PoolProblem& problem, const Launching& launching);
 
 // y[n][c] = mean over pixels.
 struct GlobalPoolProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   void* y = nullptr;
   int images = 0, pixels = 0, channels = 0;
 };
 cudaError_t launch_global_pool(const GlobalPoolProblem& problem, const Launching& launching);
 
-// Rows of `columns` fp16; y is fp16, or fp32 where `to_float`.
+// Rows of `columns`; y is as x, or fp32 where `to_float`.
 struct SoftmaxProblem {
+  Element element = Element::kHalf;
   const void* x = nullptr;
   void* y = nullptr;
   int64_t rows = 0;

@@ -1,7 +1,8 @@
 // The instructions that CUDA C++ has no word for, one function each.
 #pragma once
 #include <cstdint>
-#include <cuda_fp16.h>
+
+#include "engine/cuda/kernels/element.cuh"
 
 namespace corolla::engine::cuda::ptx {
 
@@ -27,11 +28,28 @@ __device__ __forceinline__ void load_matrix4(uint32_t (&r)[4], uint32_t from) {
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(from));
 }
-__device__ __forceinline__ void mma16816(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+__device__ __forceinline__ void store16(uint32_t to, uint32_t each) {  // four times `each`, to shared memory
+  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};\n" ::"r"(to), "r"(each) : "memory");
+}
+
+// 16 x 8 x 32 bytes of K: both operands lie alike for all types.
+template <Element kElement>
+__device__ __forceinline__ void mma(typename SumOf<kElement>::Type (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  if constexpr (kElement == Element::kHalf)
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  else if constexpr (kElement == Element::kBfloat)
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  else
+    asm volatile(
+        "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 // Programmatic dependent launch: the next kernel of the stream may start (it waits below); wait for
@@ -70,6 +88,9 @@ __device__ __forceinline__ void cluster_store2(uint32_t shared, uint32_t rank, f
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;\n" : "=r"(there) : "r"(shared), "r"(rank));
   asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};\n" ::"r"(there), "f"(a), "f"(b) : "memory");
 #endif
+}
+__device__ __forceinline__ void cluster_store2(uint32_t shared, uint32_t rank, int a, int b) {
+  cluster_store2(shared, rank, __int_as_float(a), __int_as_float(b));
 }
 __device__ __forceinline__ float4 cluster_load(uint32_t shared, uint32_t rank) {
   float4 v{};
@@ -122,69 +143,5 @@ __device__ __forceinline__ void wgmma_wait() {
 __device__ __forceinline__ uint64_t wgmma_tile(uint32_t shared) {
   return uint64_t{1} << 62 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 16 | (shared & 0x3ffff) >> 4;
 }
-
-// 64 x N x 16: d (+)= a * b^T, both k-major in shared memory.
-#define F4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
-#define F16(i) F4(i), F4(i + 4), F4(i + 8), F4(i + 12)
-template <int kN>
-struct Wgmma;
-template <>
-struct Wgmma<32> {
-  __device__ static __forceinline__ void run(float (&d)[16], uint64_t a, uint64_t b) {
-#ifdef COROLLA_WGMMA
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 "
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, %16, %17, 1, 1, 1, 0, 0;\n"
-        : F16(0)
-        : "l"(a), "l"(b));
-#endif
-  }
-};
-template <>
-struct Wgmma<64> {
-  __device__ static __forceinline__ void run(float (&d)[32], uint64_t a, uint64_t b) {
-#ifdef COROLLA_WGMMA
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 "
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,"
-        "%28,%29,%30,%31}, %32, %33, 1, 1, 1, 0, 0;\n"
-        : F16(0), F16(16)
-        : "l"(a), "l"(b));
-#endif
-  }
-};
-template <>
-struct Wgmma<128> {
-  __device__ static __forceinline__ void run(float (&d)[64], uint64_t a, uint64_t b) {
-#ifdef COROLLA_WGMMA
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,"
-        "%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,"
-        "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, %64, %65, 1, 1, 1, 0, 0;\n"
-        : F16(0), F16(16), F16(32), F16(48)
-        : "l"(a), "l"(b));
-#endif
-  }
-};
-template <>
-struct Wgmma<256> {
-  __device__ static __forceinline__ void run(float (&d)[128], uint64_t a, uint64_t b) {
-#ifdef COROLLA_WGMMA
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 "
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,"
-        "%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,"
-        "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63,%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,"
-        "%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,%101,%102,%103,%104,"
-        "%105,%106,%107,%108,%109,%110,%111,%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,"
-        "%126,%127}, %128, %129, 1, 1, 1, 0, 0;\n"
-        : F16(0), F16(16), F16(32), F16(48), F16(64), F16(80), F16(96), F16(112)
-        : "l"(a), "l"(b));
-#endif
-  }
-};
-#undef F16
-#undef F4
 
 }  // namespace corolla::engine::cuda::ptx
