@@ -16,7 +16,6 @@ constexpr size_t kCodedRead = 32 << 10;  // when the body must be looked at anyw
 constexpr uint64_t kMaxDiscard = 1 << 20;
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 constexpr uint64_t kLeastBodyRate = 1 << 10;  // bytes a second
-constexpr size_t kMaxParts = 256;             // of one sendmsg; the kernel's limit is 1024
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 HeadLimits head_limits(const TransportLimits& limits) {
@@ -38,6 +37,8 @@ Http1Connection::Http1Connection(ConnectionSet& set, std::unique_ptr<Stream> str
                                  std::string_view early)
     : set_(set),
       stream_(std::move(stream)),
+      input_(*stream_, set.counters()),
+      output_(*stream_),
       in_(kFirstRead),
       scanner_(head_limits(set.limits())),
       arrived_(set.loop().now()),
@@ -59,10 +60,8 @@ void Http1Connection::on_events(uint32_t events) {
   if (events & EPOLLERR) return client_gone();
   if ((events & EPOLLHUP) && state_ != State::kHead && state_ != State::kLinger)
     return client_gone();
-  if (events & EPOLLRDHUP) peer_ended_ = true;
-  if (write_blocked_ && (events & write_needs_)) write_blocked_ = false;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) || (read_needs_out_ && (events & EPOLLOUT)))
-    readable_ = true;
+  output_.told(events);
+  input_.told(events);
   process();
 }
 
@@ -121,15 +120,15 @@ bool Http1Connection::step_head() {
     if (in_.full())
       in_.reallocate(std::min(in_.capacity() * 2, set_.limits().max_header_bytes + kFirstRead));
   }
-  if (can_read()) {
+  if (input_.can_read()) {
     const bool first = in_.empty();
-    switch (fill()) {
-      case Read::kGot:
+    switch (input_.fill(in_)) {
+      case Http1Input::Read::kGot:
         if (first) arrived_ = since_ = loop().now();
         return true;
-      case Read::kNothing:
+      case Http1Input::Read::kNothing:
         break;
-      case Read::kEnded:
+      case Http1Input::Read::kEnded:
         close();
         return false;
     }
@@ -184,7 +183,7 @@ bool Http1Connection::step_body() {
       state_ = State::kAnswer;
       sink_ = nullptr;
       // What epoll told of was used up by the body; what comes now it tells anew.
-      readable_ = false;
+      input_.wait();
       set_.handler().on_message_end(*this);
       return true;
     case Http1Body::Outcome::kFailed:
@@ -196,7 +195,7 @@ bool Http1Connection::step_body() {
 
 bool Http1Connection::pause() {
   paused_ = true;
-  if (peer_ended_) hung_up();
+  if (input_.ended()) hung_up();
   return false;
 }
 
@@ -208,13 +207,14 @@ bool Http1Connection::read_body() {
     if (answered_) return true;
     if (room.empty()) return pause();
   }
-  if ((continue_due_ || interim_left_ > 0) && !write_blocked_ && !send_continue()) return false;
-  if (!can_read()) return false;
+  if ((continue_due_ || output_.left()) && output_.blocked_on() == 0 && !send_continue())
+    return false;
+  if (!input_.can_read()) return false;
   size_t bytes = 0;
-  Read got;
+  Http1Input::Read got;
   if (direct == 0) {
     if (in_.capacity() < kCodedRead) in_.reallocate(kCodedRead);
-    got = fill();
+    got = input_.fill(in_);
   } else {
     const size_t most = std::min<uint64_t>(direct, room.size());
     // Behind a chunk the next one's size follows: take it along. Behind a body of known length
@@ -222,16 +222,16 @@ bool Http1Connection::read_body() {
     const std::span<std::byte> behind =
         most == direct && body_.chunked() ? in_.room() : std::span<std::byte>();
     const std::array<iovec, 2> parts{iovec{room.data(), most}, iovec{behind.data(), behind.size()}};
-    got = read_into(std::span(parts).first(behind.empty() ? 1 : 2), bytes);
-    if (got == Read::kGot) {
+    got = input_.read(std::span(parts).first(behind.empty() ? 1 : 2), bytes);
+    if (got == Http1Input::Read::kGot) {
       if (bytes > most) in_.wrote(bytes - most);
       const auto outcome = body_.took_direct(std::min(bytes, most), sink_);
       if (outcome == Http1Body::Outcome::kFailed && !answered_) body_failed(body_.error());
       if (answered_) return true;
     }
   }
-  if (got == Read::kEnded) client_gone();
-  if (got != Read::kGot) return false;
+  if (got == Http1Input::Read::kEnded) client_gone();
+  if (got != Http1Input::Read::kGot) return false;
   since_ = loop().now();
   return true;
 }
@@ -241,18 +241,18 @@ bool Http1Connection::step_answer() {
     begin_write();
     return true;
   }
-  if (peer_ended_ && !half_closed_) {
+  if (input_.ended() && !half_closed_) {
     hung_up();
     return false;
   }
   // Only to learn of the client's end; what is read is the next request's beginning.
-  if (half_closed_ || !can_read() || in_.full()) return false;
-  switch (fill()) {
-    case Read::kGot:
+  if (half_closed_ || !input_.can_read() || in_.full()) return false;
+  switch (input_.fill(in_)) {
+    case Http1Input::Read::kGot:
       return true;
-    case Read::kNothing:
+    case Http1Input::Read::kNothing:
       return false;
-    case Read::kEnded:
+    case Http1Input::Read::kEnded:
       hung_up();
       return false;
   }
@@ -260,36 +260,20 @@ bool Http1Connection::step_answer() {
 }
 
 bool Http1Connection::step_write() {
-  while (!write_blocked_ && out_at_ < out_.size()) {
-    const auto parts = std::span(out_).subspan(out_at_, std::min(kMaxParts, out_.size() - out_at_));
-    size_t offered = 0;
-    for (const iovec& part : parts) offered += part.iov_len;
-    const IoResult result = stream_->write(parts);
-    if (result.state == IoResult::State::kError) {
-      client_gone();
-      return false;
-    }
-    if (result.blocked()) {
-      write_blocked_ = true;
-      write_needs_ = result.needs;
-      break;
-    }
-    set_.counters().bytes_out.add(result.bytes);
-    since_ = loop().now();
-    size_t left = result.bytes;
-    while (out_at_ < out_.size() && left >= out_[out_at_].iov_len) left -= out_[out_at_++].iov_len;
-    if (left > 0) {
-      out_[out_at_].iov_base = static_cast<char*>(out_[out_at_].iov_base) + left;
-      out_[out_at_].iov_len -= left;
-    }
-    if (result.bytes < offered) {
-      write_blocked_ = true;
-      write_needs_ = EPOLLOUT;
-    }
-  }
-  if (out_at_ < out_.size()) return false;
+  if (!write()) return false;
+  if (output_.left()) return false;
   end_exchange();
   return true;
+}
+
+bool Http1Connection::write() {
+  const Http1Output::Progress progress = output_.write();
+  if (progress.bytes > 0) {
+    set_.counters().bytes_out.add(progress.bytes);
+    since_ = loop().now();
+  }
+  if (progress.broken) client_gone();
+  return !progress.broken;
 }
 
 bool Http1Connection::step_discard() {
@@ -308,12 +292,12 @@ bool Http1Connection::step_discard() {
 
 bool Http1Connection::step_linger() {
   in_.clear();
-  if (!can_read()) return false;
+  if (!input_.can_read()) return false;
   size_t bytes = 0;
   const iovec part{dustbin().data(), dustbin().size()};
-  const Read got = read_into(std::span(&part, 1), bytes);
-  if (got == Read::kEnded) close();
-  return got == Read::kGot;
+  const auto got = input_.read(std::span(&part, 1), bytes);
+  if (got == Http1Input::Read::kEnded) close();
+  return got == Http1Input::Read::kGot;
 }
 
 void Http1Connection::reply(Reply reply) {
@@ -339,7 +323,7 @@ void Http1Connection::resume() {
   paused_ = false;
   body_since_ += loop().now() - since_;
   since_ = loop().now();
-  readable_ = true;  // we may have been deaf to it
+  input_.look_again();  // we may have been deaf to it
   process();
 }
 
@@ -372,19 +356,9 @@ bool Http1Connection::send_continue() {
     continue_due_ = false;
     // A client that sends its body unasked needs no word.
     if (body_.received() > 0) return true;
-    out_head_ = kContinue;
-    interim_left_ = kContinue.size();
+    output_.interim(kContinue);
   }
-  const iovec part{out_head_.data() + out_head_.size() - interim_left_, interim_left_};
-  const IoResult result = stream_->write(std::span(&part, 1));
-  if (result.state == IoResult::State::kError) {
-    client_gone();
-    return false;
-  }
-  interim_left_ -= result.bytes;
-  write_blocked_ = interim_left_ > 0;
-  write_needs_ = result.blocked() ? result.needs : EPOLLOUT;
-  return true;
+  return write();
 }
 
 void Http1Connection::begin_write() {
@@ -395,39 +369,14 @@ void Http1Connection::begin_write() {
   if (!whole && ((continue_due_ && body_.received() == 0) || body_.data_left() > kMaxDiscard))
     close_after_ = true;
 
-  const size_t size = body_size(reply_);
-  ReplyHead head{.status = reply_.http_status,
-                 .content_type = reply_.content_type,
-                 .content_length = size,
-                 .json_size = reply_.json_size,
-                 .retry_after = std::exchange(retry_after_, false)};
-  if (reply_.compressible && size > 0) {
-    if (const auto accepted = head_.header("accept-encoding"))
-      head.coding = choose_coding(*accepted);
-    if (head.coding != Coding::kIdentity) {
-      compress_reply(head.coding, reply_);
-      head.content_length = body_size(reply_);
-    }
-  }
+  ReplyHead head = head_of(reply_, head_.header("accept-encoding"));
+  head.retry_after = std::exchange(retry_after_, false);
   if (close_after_)
     head.connection = "close";
   else if (head_.minor_version() == 0)
     head.connection = "keep-alive";
 
-  out_head_.erase(0, out_head_.size() - interim_left_);
-  interim_left_ = 0;
-  append_reply_head(head, out_head_);
-  out_.clear();
-  out_at_ = 0;
-  out_.push_back({out_head_.data(), out_head_.size()});
-  if (head_.method() != "HEAD") {
-    for (const Piece& piece : reply_.pieces) {
-      if (!piece.owned.empty())
-        out_.push_back({const_cast<char*>(piece.owned.data()), piece.owned.size()});
-      if (!piece.borrowed.empty())
-        out_.push_back({const_cast<std::byte*>(piece.borrowed.data()), piece.borrowed.size()});
-    }
-  }
+  output_.answer(head, head_.method() == "HEAD" ? std::span<const Piece>() : reply_.pieces);
   state_ = State::kWrite;
   since_ = loop().now();
 }
@@ -438,54 +387,19 @@ void Http1Connection::end_exchange() {
   since_ = arrived_ = loop().now();
   if (close_after_) {
     // Unread bytes would turn our close into a reset that overtakes the answer.
-    const bool unread = refused_ || !body_.done() || !in_.empty() || can_read();
-    if (unread && !peer_ended_)
+    const bool unread = refused_ || !body_.done() || !in_.empty() || input_.can_read();
+    if (unread && !input_.ended())
       linger();
     else
       close();
   } else if (!body_.done()) {
     discarded_from_ = body_.received();
-    readable_ = true;
+    input_.look_again();
     state_ = State::kDiscard;
   } else {
     state_ = State::kHead;
   }
   if (done.release) done.release();
-}
-
-Http1Connection::Read Http1Connection::read_into(std::span<const iovec> parts, size_t& bytes) {
-  size_t room = 0;
-  for (const iovec& part : parts) room += part.iov_len;
-  const IoResult result = stream_->read(parts);
-  switch (result.state) {
-    case IoResult::State::kDone:
-      // Fewer bytes than there was room for: the socket is empty, asking again would be a call for
-      // nothing.
-      readable_ = result.bytes == room;
-      read_needs_out_ = false;
-      set_.counters().bytes_in.add(result.bytes);
-      bytes = result.bytes;
-      return Read::kGot;
-    case IoResult::State::kBlocked:
-      readable_ = false;
-      read_needs_out_ = result.needs == EPOLLOUT;
-      return Read::kNothing;
-    case IoResult::State::kEnd:
-    case IoResult::State::kError:
-      break;
-  }
-  readable_ = false;
-  peer_ended_ = true;
-  return Read::kEnded;
-}
-
-Http1Connection::Read Http1Connection::fill() {
-  const std::span<std::byte> room = in_.room();
-  const iovec part{room.data(), room.size()};
-  size_t bytes = 0;
-  const Read got = read_into(std::span(&part, 1), bytes);
-  if (got == Read::kGot) in_.wrote(bytes);
-  return got;
 }
 
 // The peer has closed its sending side while we owe it an answer.
@@ -501,7 +415,7 @@ void Http1Connection::client_gone() {
 
 void Http1Connection::drain() {
   if (state_ == State::kHead && !processing_)
-    readable_ = true;  // a last look: a request may have come
+    input_.look_again();  // a last look: a request may have come
   process();
 }
 
@@ -556,7 +470,7 @@ void Http1Connection::sweep(TimePoint now) {
 void Http1Connection::linger() {
   state_ = State::kLinger;
   since_ = loop().now();
-  readable_ = true;
+  input_.look_again();
   stream_->shutdown_write();
 }
 
@@ -593,8 +507,8 @@ void Http1Connection::update_interest() {
   uint32_t events = reading ? EPOLLIN | EPOLLRDHUP : 0;
   // Deaf for want of room, but not to the client's end; while writing, the write itself will tell.
   if (!reading && state_ != State::kWrite && !half_closed_) events |= EPOLLRDHUP;
-  if (write_blocked_) events |= write_needs_;
-  if (reading && read_needs_out_) events |= EPOLLOUT;
+  events |= output_.blocked_on();
+  if (reading && input_.needs_out()) events |= EPOLLOUT;
   loop().change(stream_->fd(), events);
 }
 

@@ -24,12 +24,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "wire/connection.h"
 #include "wire/exchange.h"
 #include "wire/http1_body.h"
 #include "wire/http1_head.h"
+#include "wire/http1_input.h"
+#include "wire/http1_output.h"
 #include "wire/input_buffer.h"
 #include "wire/stream.h"
 
@@ -71,7 +72,6 @@ class Http1Connection final : public Connection, public Exchange, private EventL
     kLinger,   // all is written and the sending side closed; drops what still comes
     kClosed,
   };
-  enum class Read : uint8_t { kGot, kNothing, kEnded };
 
   void on_events(uint32_t events) override;
 
@@ -91,10 +91,8 @@ class Http1Connection final : public Connection, public Exchange, private EventL
   bool pause();
   void begin_write();
   void end_exchange();
-  Read read_into(std::span<const iovec> parts, size_t& bytes);
-  Read fill();
-  bool can_read() const { return readable_ || stream_->has_buffered(); }
   bool send_continue();
+  bool write();                  // false: the client has gone
   void refuse(HttpError error);  // the transport's own answer, closing; on_cancel if the handler
                                  // knows of it
   void body_failed(const Error& error);
@@ -107,6 +105,8 @@ class Http1Connection final : public Connection, public Exchange, private EventL
 
   ConnectionSet& set_;
   std::unique_ptr<Stream> stream_;
+  Http1Input input_;
+  Http1Output output_;
   InputBuffer in_;
   HeadScanner scanner_;
   std::string head_text_;
@@ -115,28 +115,18 @@ class Http1Connection final : public Connection, public Exchange, private EventL
   BodySink* sink_ = nullptr;
 
   Reply reply_;
-  std::string out_head_;  // an interim answer not yet written, and then the answer's head
-  std::vector<iovec> out_;
-  size_t out_at_ = 0;        // parts of out_ that are written
-  size_t interim_left_ = 0;  // bytes at the front of out_head_ that are a 100 Continue on its way
-
   State state_ = State::kHead;
   bool processing_ = false;
-  bool again_ = false;     // something changed while processing
-  bool readable_ = false;  // the socket may have bytes that we did not read
-  bool write_blocked_ = false;
-  bool read_needs_out_ = false;  // TLS only
-  bool paused_ = false;          // the sink has no room
-  bool peer_ended_ = false;      // the peer's FIN was seen
-  bool half_closed_ = false;     // and we go on writing nevertheless
-  bool known_ = false;  // the handler has the exchange: on_head was called, and no end told
+  bool again_ = false;        // something changed while processing
+  bool paused_ = false;       // the sink has no room
+  bool half_closed_ = false;  // the peer has ended, and we go on writing nevertheless
+  bool known_ = false;        // the handler has the exchange: on_head was called, and no end told
   bool answered_ = false;
   bool close_after_ = false;
   bool refused_ = false;       // the client may not have sent all yet
   bool continue_due_ = false;  // 100 Continue is expected and not yet sent
   bool retry_after_ = false;
   int blank_lines_ = 0;  // before the head
-  uint32_t write_needs_ = 0;
   uint64_t discarded_from_ = 0;
 
   TimePoint arrived_;     // first byte of the request in hand

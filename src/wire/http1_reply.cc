@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wire/error_map.h"
+#include "wire/http1_head.h"
 
 namespace corolla::wire {
 namespace {
@@ -76,6 +77,20 @@ void compress_reply(Coding coding, Reply& reply) {
   reply.pieces.clear();
   reply.pieces.emplace_back(std::move(body));
   if (reply.release) std::exchange(reply.release, nullptr)();
+}
+
+ReplyHead head_of(Reply& reply, std::optional<std::string_view> accept_encoding) {
+  ReplyHead head{.status = reply.http_status,
+                 .content_type = reply.content_type,
+                 .content_length = body_size(reply),
+                 .json_size = reply.json_size};
+  if (reply.compressible && head.content_length > 0 && accept_encoding)
+    head.coding = choose_coding(*accept_encoding);
+  if (head.coding != Coding::kIdentity) {
+    compress_reply(head.coding, reply);
+    head.content_length = body_size(reply);
+  }
+  return head;
 }
 
 Reply error_reply(int status, std::string_view what) {

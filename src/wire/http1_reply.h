@@ -30,6 +30,10 @@ size_t body_size(const Reply& reply);
 // more.
 void compress_reply(Coding coding, Reply& reply);
 
+// The head for it. Compresses the body when that is worth while and the client accepts it:
+// `accept_encoding` is its header.
+ReplyHead head_of(Reply& reply, std::optional<std::string_view> accept_encoding);
+
 // {"error": what} with that status.
 Reply error_reply(int status, std::string_view what);
 
