@@ -23,6 +23,7 @@ struct nghttp2_session;
 
 namespace corolla::wire {
 
+class H2Callbacks;
 class H2Exchange;
 
 struct H2Limits {
@@ -63,7 +64,7 @@ class H2Connection final : public Connection, private EventLoop::Watcher {
   void unblock(H2Exchange& exchange);
 
  private:
-  friend struct H2Callbacks;
+  friend class H2Callbacks;
 
   void on_events(uint32_t events) override;
   void end_turn();

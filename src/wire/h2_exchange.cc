@@ -11,56 +11,19 @@
 #include "wire/error_map.h"
 #include "wire/grpc_headers.h"
 #include "wire/h2_connection.h"
-#include "wire/h2_output.h"
+#include "wire/h2_heads.h"
 #include "wire/http1_reply.h"
 
 namespace corolla::wire {
 namespace {
 
-// Messages up to this size are copied into their frame: cheaper than parts of their own, and
-// nothing stays borrowed.
-constexpr size_t kCopyBelow = 16 << 10;
 // Answers smaller than this are not worth compressing.
 constexpr size_t kCompressFrom = 1024;
 // A message that has been coming for longer than body_timeout must have come faster than this on
 // average.
 constexpr double kLeastBytesPerSecond = 1024;
 
-// A header whose texts nghttp2 need not copy: they are static.
-nghttp2_nv fixed(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
-// A header whose value nghttp2 copies.
-nghttp2_nv varying(std::string_view name, std::string_view value) {
-  nghttp2_nv nv = fixed(name, value);
-  nv.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-  return nv;
-}
-
 }  // namespace
-
-std::span<const std::byte> H2Exchange::OutMessage::front() const {
-  if (prefix_left > 0) return std::span(prefix).last(prefix_left);
-  const Piece& p = reply.pieces[piece];
-  const auto bytes = p.owned.empty() ? p.borrowed : std::as_bytes(std::span(p.owned));
-  return bytes.subspan(at);
-}
-
-void H2Exchange::OutMessage::pop(size_t n) {
-  left -= n;
-  if (prefix_left > 0) {
-    prefix_left -= n;
-    return;
-  }
-  at += n;
-  while (piece < reply.pieces.size() && at >= reply.pieces[piece].size()) {
-    at -= reply.pieces[piece].size();
-    ++piece;
-  }
-}
 
 H2Exchange::H2Exchange(H2Connection& connection, int32_t id)
     : connection_(connection),
@@ -419,25 +382,16 @@ Coding H2Exchange::answer_coding(const Reply& reply) const {
 }
 
 void H2Exchange::enqueue(Reply reply) {
-  auto message = std::make_shared<OutMessage>();
   const Coding coding = answer_coding(reply);
   if (coding != Coding::kIdentity) {
     compress_reply(coding, reply);
     reply.release = nullptr;
   }
-  message->reply = std::move(reply);
-  message->left = body_size(message->reply);
   if (grpc_) {
-    const auto length = static_cast<uint32_t>(message->left);
-    CHECK(message->left <= UINT32_MAX, "a gRPC message has a length of 32 bits");
-    message->prefix = {std::byte{coding != Coding::kIdentity}, std::byte(length >> 24),
-                       std::byte(length >> 16), std::byte(length >> 8), std::byte(length)};
-    message->prefix_left = message->prefix.size();
-    message->left += message->prefix.size();
+    out_.add_message(std::move(reply), coding != Coding::kIdentity);
+  } else {
+    out_.add_body(std::move(reply));
   }
-  // So that front() is never empty.
-  std::erase_if(message->reply.pieces, [](const Piece& p) { return p.size() == 0; });
-  if (message->left > 0) out_.push_back(std::move(message));
 }
 
 void H2Exchange::reply(Reply reply) {
@@ -487,9 +441,9 @@ namespace {
 ssize_t read_source(nghttp2_session*, int32_t, uint8_t* to, size_t length, uint32_t* flags,
                     nghttp2_data_source* source, void*) {
   auto& exchange = *static_cast<H2Exchange*>(source->ptr);
-  const H2Exchange::ReadResult result = exchange.read({reinterpret_cast<std::byte*>(to), length});
+  const H2Outbox::ReadResult result = exchange.read({reinterpret_cast<std::byte*>(to), length});
   if (result.no_copy) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (result.eof) {
+  if (result.all) {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (exchange.protocol() == Protocol::kGrpc) {
       *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -502,97 +456,38 @@ ssize_t read_source(nghttp2_session*, int32_t, uint8_t* to, size_t length, uint3
 }
 }  // namespace
 
+H2Outbox::ReadResult H2Exchange::read(std::span<std::byte> to) {
+  last_out_ = loop().now();
+  return out_.read(to, finish_);
+}
+
 void H2Exchange::submit_grpc_headers() {
   submitted_ = true;
   const nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_source};
-  std::array<nghttp2_nv, 4> nv = {fixed(":status", "200"),
-                                  fixed("content-type", "application/grpc"),
-                                  fixed("grpc-accept-encoding", kGrpcAcceptEncoding)};
-  size_t count = 3;
-  if (any_compressed_) nv[count++] = fixed("grpc-encoding", coding_name(coding_));
-  nghttp2_submit_response(connection_.session(), id_, nv.data(), count, &provider);
+  submit_grpc_head(connection_.session(), id_,
+                   any_compressed_ ? std::optional(coding_) : std::nullopt, provider);
 }
 
 void H2Exchange::submit_trailers_only() {
   submitted_ = true;
-  const std::string code = std::to_string(ok_ ? 0 : static_cast<int>(grpc_code(status_.code)));
-  const std::string message = percent_encode(status_.what);
-  const nghttp2_nv nv[] = {fixed(":status", "200"), fixed("content-type", "application/grpc"),
-                           varying("grpc-status", code), varying("grpc-message", message)};
-  nghttp2_submit_response(connection_.session(), id_, nv, ok_ ? 3 : 4, nullptr);
+  submit_grpc_trailers_only(connection_.session(), id_, ok_ ? nullptr : &status_);
 }
 
 void H2Exchange::submit_trailers() {
-  if (ok_) {
-    const nghttp2_nv nv = fixed("grpc-status", "0");
-    nghttp2_submit_trailer(connection_.session(), id_, &nv, 1);
-    return;
-  }
-  const std::string code = std::to_string(static_cast<int>(grpc_code(status_.code)));
-  const std::string message = percent_encode(status_.what);
-  const nghttp2_nv nv[] = {varying("grpc-status", code), varying("grpc-message", message)};
-  nghttp2_submit_trailer(connection_.session(), id_, nv, 2);
+  submit_grpc_trailers(connection_.session(), id_, ok_ ? nullptr : &status_);
 }
 
 void H2Exchange::submit_http(int status, std::string_view content_type,
                              std::optional<size_t> json_size, bool retry_after) {
   submitted_ = finish_ = true;
-  const std::string code = std::to_string(status);
-  const std::string length = std::to_string(out_.empty() ? 0 : out_.front()->left);
-  const std::string json_length = std::to_string(json_size.value_or(0));
-  const std::string retry = std::to_string(kRetryAfterSeconds);
-  std::array<nghttp2_nv, 5> nv = {varying(":status", code), varying("content-length", length)};
-  size_t count = 2;
-  if (!out_.empty()) nv[count++] = fixed("content-type", content_type);
-  if (json_size) nv[count++] = varying("inference-header-content-length", json_length);
-  if (retry_after) nv[count++] = varying("retry-after", retry);
+  const H2HttpHead head{.status = status,
+                        .length = out_.empty() ? 0 : out_.first_size(),
+                        .content_type = content_type,
+                        .json_size = json_size,
+                        .retry_after = retry_after};
   if (method() == "HEAD") out_.clear();
   const nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_source};
-  nghttp2_submit_response(connection_.session(), id_, nv.data(), count,
-                          out_.empty() ? nullptr : &provider);
-}
-
-H2Exchange::ReadResult H2Exchange::read(std::span<std::byte> to) {
-  ReadResult result;
-  last_out_ = loop().now();
-  if (!out_.empty() && out_.front()->left > kCopyBelow) {
-    result.no_copy = true;
-    result.bytes = std::min(to.size(), out_.front()->left);
-    // The message's end is known before sent() takes it off.
-    result.eof = finish_ && out_.size() == 1 && result.bytes == out_.front()->left;
-    return result;
-  }
-  while (!out_.empty() && result.bytes < to.size()) {
-    OutMessage& message = *out_.front();
-    if (message.left > kCopyBelow) break;
-    while (message.left > 0 && result.bytes < to.size()) {
-      const auto bytes = message.front();
-      const size_t n = std::min(bytes.size(), to.size() - result.bytes);
-      std::memcpy(to.data() + result.bytes, bytes.data(), n);
-      message.pop(n);
-      result.bytes += n;
-    }
-    if (message.left == 0) {
-      // Letting go runs the handler's release.
-      const auto over = std::move(out_.front());
-      out_.pop_front();
-    }
-  }
-  result.eof = finish_ && out_.empty();
-  return result;
-}
-
-void H2Exchange::sent(size_t length, H2Output& output) {
-  CHECK(!out_.empty() && out_.front()->left >= length);
-  const std::shared_ptr<OutMessage> message = out_.front();
-  while (length > 0) {
-    const auto bytes = message->front();
-    const size_t n = std::min(bytes.size(), length);
-    output.append(bytes.first(n), message);
-    message->pop(n);
-    length -= n;
-  }
-  if (message->left == 0) out_.pop_front();
+  submit_http_head(connection_.session(), id_, head, out_.empty() ? nullptr : &provider);
 }
 
 }  // namespace corolla::wire

@@ -6,13 +6,13 @@
 // closed and not before.
 #pragma once
 #include <array>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "wire/body_feed.h"
 #include "wire/exchange.h"
+#include "wire/h2_outbox.h"
 
 namespace corolla::wire {
 
@@ -63,15 +63,9 @@ class H2Exchange final : public Exchange {
   bool waits_for_reader(
       TimePoint now) const;  // too long: the client's windows hold up what is to be sent
 
-  // nghttp2's data source. read() gives up to `length` bytes; large messages are left where they
-  // are (`no_copy`), and then sent() puts them into the output. `eof`: the message(s) end, and
-  // trailers are to follow for gRPC.
-  struct ReadResult {
-    size_t bytes = 0;
-    bool no_copy = false, eof = false;
-  };
-  ReadResult read(std::span<std::byte> to);
-  void sent(size_t length, H2Output& output);
+  // nghttp2's data source: see H2Outbox. Where it says that all is out, trailers follow for gRPC.
+  H2Outbox::ReadResult read(std::span<std::byte> to);
+  void sent(size_t length, H2Output& output) { out_.sent(length, output); }
   void submit_trailers();
 
  private:
@@ -81,21 +75,6 @@ class H2Exchange final : public Exchange {
   struct Header {
     Slice name, value;
   };
-  // A message on its way out. Its destruction releases what it borrows.
-  struct OutMessage {
-    std::array<std::byte, 5> prefix;
-    size_t prefix_left = 0;  // 5 for gRPC, 0 for HTTP
-    Reply reply;
-    size_t piece = 0, at = 0;  // position in reply.pieces
-    size_t left = 0;           // bytes in all, prefix included
-    ~OutMessage() {
-      if (reply.release) reply.release();
-    }
-    // The next contiguous bytes.
-    std::span<const std::byte> front() const;
-    void pop(size_t n);
-  };
-
   std::string_view view(Slice s) const { return {text_.data() + s.at, s.size}; }
   Slice store(std::string_view text);
   void split_target(std::string_view target);
@@ -144,7 +123,7 @@ class H2Exchange final : public Exchange {
   uint64_t message_left_ = 0;
   size_t messages_ = 0;
 
-  std::deque<std::shared_ptr<OutMessage>> out_;
+  H2Outbox out_;
   Error status_;  // gRPC: what is empty for success
   bool ok_ = true;
 };
