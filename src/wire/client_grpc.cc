@@ -3,21 +3,20 @@
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
-#include <zlib.h>
 
 #include <array>
 #include <charconv>
 #include <deque>
+#include <span>
 
 #include "base/check.h"
 #include "wire/client_status.h"
+#include "wire/h2_output.h"
 #include "wire/stream.h"
 
 namespace corolla::wire {
 namespace {
 
-constexpr size_t kMaxParts = 64;
 constexpr uint32_t kMaxFrame = 256 << 10;  // so that calls still take turns
 constexpr size_t kMaxQueued =
     size_t{1} << 20;  // bytes given to us by nghttp2 that the socket has not taken yet
@@ -25,36 +24,6 @@ constexpr size_t kMaxMessage = size_t{1} << 31;
 constexpr int32_t kStreamWindow = 8 << 20;
 constexpr int32_t kConnectionWindow = 64 << 20;
 constexpr size_t kReadBytes = 256 << 10;
-
-std::array<char, 5> message_prefix(bool compressed, size_t bytes) {
-  return {static_cast<char>(compressed), static_cast<char>(bytes >> 24),
-          static_cast<char>(bytes >> 16), static_cast<char>(bytes >> 8), static_cast<char>(bytes)};
-}
-
-std::string compress(const std::vector<Piece>& pieces, GrpcCompression kind) {
-  z_stream z{};
-  CHECK(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                     kind == GrpcCompression::kGzip ? 31 : 15, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out;
-  std::array<char, 65536> chunk;
-  auto push = [&](const void* data, size_t size, int flush) {
-    z.next_in = static_cast<Bytef*>(const_cast<void*>(data));
-    z.avail_in = static_cast<uInt>(size);
-    do {
-      z.next_out = reinterpret_cast<Bytef*>(chunk.data());
-      z.avail_out = chunk.size();
-      deflate(&z, flush);
-      out.append(chunk.data(), chunk.size() - z.avail_out);
-    } while (z.avail_out == 0);
-  };
-  for (const Piece& piece : pieces) {
-    push(piece.owned.data(), piece.owned.size(), Z_NO_FLUSH);
-    push(piece.borrowed.data(), piece.borrowed.size(), Z_NO_FLUSH);
-  }
-  push(nullptr, 0, Z_FINISH);
-  deflateEnd(&z);
-  return out;
-}
 
 class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
  public:
@@ -108,18 +77,6 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     std::optional<int> grpc_status;
     std::string grpc_message;
     std::vector<std::byte> message;  // with its 5-byte prefix
-  };
-
-  // Bytes on their way to the socket.
-  struct Out {
-    std::string owned;
-    std::span<const std::byte> borrowed;
-    std::shared_ptr<const ClientCall> keeps;
-    const std::byte* data() const {
-      return borrowed.data() != nullptr ? borrowed.data()
-                                        : reinterpret_cast<const std::byte*>(owned.data());
-    }
-    size_t size() const { return borrowed.data() != nullptr ? borrowed.size() : owned.size(); }
   };
 
   Call* take_call() {
@@ -320,8 +277,7 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
     }
     nghttp2_session_del(session_);
     session_ = nullptr;
-    out_.clear();
-    out_bytes_ = 0;
+    out_ = H2Output();
     state_ = State::kClosed;
   }
 
@@ -338,9 +294,11 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
   void flush() {
     if (state_ != State::kOpen) return;
     while (true) {
-      const int error = nghttp2_session_send(session_);
-      if (error != 0) return lost(std::string("ended: ") + nghttp2_strerror(error));
-      if (!finished_.empty() && (!deliver_finished() || state_ != State::kOpen)) return;
+      if (out_.empty()) {
+        const int error = nghttp2_session_send(session_);
+        if (error != 0) return lost(std::string("ended: ") + nghttp2_strerror(error));
+        if (!finished_.empty() && (!deliver_finished() || state_ != State::kOpen)) return;
+      }
       if (out_.empty()) {
         loop_.change(socket_->fd(), EPOLLIN);
         if (!nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_))
@@ -354,14 +312,7 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
   // False: the socket is full or broken.
   bool drain() {
     while (!out_.empty()) {
-      std::array<iovec, kMaxParts> parts;
-      size_t count = 0;
-      for (const Out& out : out_) {
-        if (count == parts.size()) break;
-        const size_t skip = count == 0 ? out_sent_ : 0;
-        parts[count++] = {const_cast<std::byte*>(out.data()) + skip, out.size() - skip};
-      }
-      const IoResult result = socket_->write(std::span(parts.data(), count));
+      const IoResult result = socket_->write(out_.parts());
       if (result.blocked()) {
         loop_.change(socket_->fd(), EPOLLIN | EPOLLOUT);
         return false;
@@ -370,21 +321,9 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
         lost("broken while requests were sent");
         return false;
       }
-      out_bytes_ -= result.bytes;
-      out_sent_ += result.bytes;
-      while (!out_.empty() && out_sent_ >= out_.front().size()) {
-        out_sent_ -= out_.front().size();
-        out_.pop_front();
-      }
+      out_.written(result.bytes);
     }
     return true;
-  }
-
-  void append(std::string_view bytes) {
-    if (out_.empty() || out_.back().borrowed.data() != nullptr || out_.back().owned.size() > 16384)
-      out_.push_back({});
-    out_.back().owned.append(bytes);
-    out_bytes_ += bytes.size();
   }
 
   void append_body(Call& stream, size_t length) {
@@ -394,10 +333,9 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
       const size_t n = std::min(length, piece.size() - stream.offset);
       if (n > 0) {
         if (!piece.owned.empty()) {
-          append(std::string_view(piece.owned).substr(stream.offset, n));
+          out_.append(std::as_bytes(std::span(piece.owned)).subspan(stream.offset, n));
         } else {
-          out_.push_back({{}, piece.borrowed.subspan(stream.offset, n), stream.call});
-          out_bytes_ += n;
+          out_.append(piece.borrowed.subspan(stream.offset, n), stream.call);
         }
       }
       stream.offset += n;
@@ -414,8 +352,8 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
 
   static ssize_t on_send(nghttp2_session*, const uint8_t* data, size_t length, int, void* user) {
     GrpcConnection& me = self(user);
-    if (me.out_bytes_ > kMaxQueued) return NGHTTP2_ERR_WOULDBLOCK;
-    me.append({reinterpret_cast<const char*>(data), length});
+    if (me.out_.bytes() > kMaxQueued) return NGHTTP2_ERR_WOULDBLOCK;
+    me.out_.append(std::as_bytes(std::span(data, length)));
     return static_cast<ssize_t>(length);
   }
 
@@ -440,11 +378,11 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
   static int on_send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head,
                           size_t length, nghttp2_data_source*, void* user) {
     GrpcConnection& me = self(user);
-    if (me.out_bytes_ > kMaxQueued) return NGHTTP2_ERR_WOULDBLOCK;
+    if (me.out_.bytes() > kMaxQueued) return NGHTTP2_ERR_WOULDBLOCK;
     auto* stream =
         static_cast<Call*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    me.append({reinterpret_cast<const char*>(head), 9});
+    me.out_.append(std::as_bytes(std::span(head, 9)));
     me.append_body(*stream, length);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) stream->times.send_end = now();
     return 0;
@@ -498,8 +436,7 @@ class GrpcConnection final : public ClientConnection, EventLoop::Watcher {
   std::vector<std::unique_ptr<Call>> all_;
   std::vector<Call*> free_;
   std::deque<Call*> finished_;
-  std::deque<Out> out_;
-  size_t out_bytes_ = 0, out_sent_ = 0;
+  H2Output out_;
   std::vector<std::byte> read_buffer_;
   TimePoint read_at_;
   EventLoop::TimerId flush_soon_ = 0, fail_soon_ = 0;
@@ -558,31 +495,6 @@ void GrpcConnection::submit(Call& stream) {
 }
 
 }  // namespace
-
-std::shared_ptr<ClientCall> make_grpc_call(std::string_view method, std::vector<Piece> pieces,
-                                           ClientHeaders headers, GrpcCompression compression) {
-  auto call = std::make_shared<ClientCall>();
-  call->path = "/inference.GRPCInferenceService/" + std::string(method);
-  call->headers = std::move(headers);
-  if (compression != GrpcCompression::kNone) {
-    call->headers.emplace_back("grpc-encoding",
-                               compression == GrpcCompression::kGzip ? "gzip" : "deflate");
-    call->body_compressed = true;
-    std::string packed = compress(pieces, compression);
-    pieces.clear();
-    pieces.emplace_back(std::move(packed));
-  }
-  size_t bytes = 0;
-  for (const Piece& piece : pieces) bytes += piece.size();
-  const auto prefix = message_prefix(call->body_compressed, bytes);
-  if (!pieces.empty() && pieces.front().borrowed.data() == nullptr) {
-    pieces.front().owned.insert(0, prefix.data(), prefix.size());
-  } else {
-    pieces.insert(pieces.begin(), Piece(std::string(prefix.data(), prefix.size())));
-  }
-  call->body = std::move(pieces);
-  return call;
-}
 
 std::unique_ptr<ClientConnection> make_grpc_connection(EventLoop& loop,
                                                        const ClientAddress& address) {
