@@ -20,7 +20,7 @@ TEST(MachineUse, SeesThisProcess) {
 
   const std::vector<char> touched(64 << 20, 'x');
   volatile double sink = 0;
-  for (const TimePoint end = now() + std::chrono::milliseconds(30); now() < end;) sink = sink + 1;
+  for (const clock_t end = clock() + CLOCKS_PER_SEC / 20; clock() < end;) sink = sink + 1;
   const ProcessUse after = process_use();
   EXPECT_GT(after.resident_bytes, before.resident_bytes + (48u << 20)) << touched[5];
   EXPECT_GT(after.cpu_seconds, before.cpu_seconds);
@@ -40,7 +40,10 @@ TEST(MachineUse, TheCpuMeterSeesWork) {
   const double busy = meter.utilization();
   EXPECT_GT(busy, 0);
   EXPECT_LE(busy, 1);
-  EXPECT_EQ(meter.utilization(), busy) << "too soon to measure anew";
+  // Too soon to measure anew, unless this thread has to wait between two calls; not each time.
+  bool same = false;
+  for (int i = 0; i < 100 && !same; ++i) same = meter.utilization() == meter.utilization();
+  EXPECT_TRUE(same);
 }
 
 }  // namespace

@@ -171,7 +171,7 @@ TEST_F(KeeperTest, ADeadKeeperLeavesNobody) {
   const std::vector<Fd> children = children_of(fleet.status());
   ASSERT_EQ(children.size(), 3u);
   fleet.signal(SIGKILL);
-  EXPECT_TRUE(all_end(children, std::chrono::seconds(1)));
+  EXPECT_TRUE(all_end(children, testing::kPatience));
 }
 
 // Not even those that are stopped, and so cannot notice a closed channel.
@@ -183,7 +183,7 @@ TEST_F(KeeperTest, ADeadKeeperLeavesNobodyEvenIfTheyAreStopped) {
   ::kill(s.front().pid(), SIGSTOP);
   for (const auto& worker : s.workers()) ::kill(worker.pid(), SIGSTOP);
   fleet.signal(SIGKILL);
-  EXPECT_TRUE(all_end(children, std::chrono::seconds(1)));
+  EXPECT_TRUE(all_end(children, testing::kPatience));
 }
 
 TEST_F(KeeperTest, NoDescriptorLeaksOver200Restarts) {

@@ -42,10 +42,10 @@ class Counter {
     std::lock_guard lock(mutex_);
     return value_;
   }
-  // False when it did not get there within ten seconds.
+  // False when it did not get there within thirty seconds.
   bool reaches(int value) const {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return value_ >= value; });
+    return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return value_ >= value; });
   }
 
  private:
