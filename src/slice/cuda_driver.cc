@@ -2,11 +2,10 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <sstream>
 
+#include "base/deal_parts.h"
 #include "slice/child_probe.h"
 
 namespace corolla::slice {
@@ -157,29 +156,24 @@ Result<std::string> ask_split(const std::string& library, uint32_t device,
   const uint32_t whole = all.sm_count;
   std::vector<uint32_t> left(groups, group.sm_count);
   if (whole > groups * group.sm_count) left.push_back(whole - groups * group.sm_count);
-  std::vector<size_t> order(sizes.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return sizes[a] < sizes[b]; });
-  std::vector<uint32_t> given(sizes.size(), 0);
-  size_t next = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const uint32_t size = sizes[order[i]];
-    uint32_t& got = given[order[i]];
-    while (got < size && next < left.size()) got += left[next++];
-    if (got >= size) continue;
+  const Deal deal = deal_parts(left, sizes);
+  if (deal.too_short) {
     std::vector<uint32_t> so_far;
-    for (size_t j = 0; j < i; ++j) so_far.push_back(given[order[j]]);
-    return Error{
-        Code::kInvalidArgument,
-        "green contexts of " + list_text(sizes) + " SMs do not fit: GPU " + std::to_string(device) +
-            " has " + std::to_string(whole) + ", in groups of " + std::to_string(group.sm_count) +
-            (so_far.empty() ? std::string()
-                            : ", of which the smaller ones take " + list_text(so_far)) +
-            ", and " + std::to_string(got) + " are left for one of " + std::to_string(size)};
+    for (const size_t who : deal.order) {
+      if (who == *deal.too_short) break;
+      so_far.push_back(deal.shares[who].sum);
+    }
+    return Error{Code::kInvalidArgument,
+                 "green contexts of " + list_text(sizes) + " SMs do not fit: GPU " +
+                     std::to_string(device) + " has " + std::to_string(whole) + ", in groups of " +
+                     std::to_string(group.sm_count) +
+                     (so_far.empty() ? std::string()
+                                     : ", of which the smaller ones take " + list_text(so_far)) +
+                     ", and " + std::to_string(deal.shares[*deal.too_short].sum) +
+                     " are left for one of " + std::to_string(sizes[*deal.too_short])};
   }
   std::string text;
-  for (const uint32_t sms : given) text += std::to_string(sms) + " ";
+  for (const DealtParts& share : deal.shares) text += std::to_string(share.sum) + " ";
   return text;
 }
 

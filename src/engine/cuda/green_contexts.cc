@@ -2,10 +2,9 @@
 
 #include <cuda.h>
 
-#include <algorithm>
-#include <numeric>
 #include <string>
 
+#include "base/deal_parts.h"
 #include "engine/cuda/cuda_error.h"
 #include "engine/cuda/driver_function.h"
 
@@ -65,38 +64,31 @@ Result<std::vector<GreenStream>> green_streams(int device,
   CUdevResource rest;
   RETURN_IF_ERROR(check("cannot split the device's multiprocessors",
                         d.split(groups.data(), &count, &all, &rest, 0, least)));
-  // The smaller slices first: they are rounded up, and the largest takes what is left as it is
-  // where rounding up would pass it (16, 16 and 100 of 132, where groups are of 8).
   if (rest.type == CU_DEV_RESOURCE_TYPE_SM && rest.sm.smCount > 0) groups.push_back(rest);
-  std::vector<size_t> order(multiprocessors.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return multiprocessors[a] < multiprocessors[b]; });
-  std::vector<GreenStream> made(multiprocessors.size());
-  size_t next = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const auto wanted = static_cast<unsigned>(multiprocessors[order[i]]);
-    unsigned got = 0;
-    size_t taken = 0;
-    while (got < wanted && next + taken < groups.size()) got += groups[next + taken++].sm.smCount;
-    if (got < wanted)
-      return Error{Code::kTooLarge, "green: " + std::to_string(wanted) +
-                                        " multiprocessors are wanted, and " + std::to_string(got) +
-                                        " are left after " + std::to_string(i) +
-                                        " slices; the smaller ones are rounded up to groups of " +
-                                        std::to_string(kGroup)};
+  std::vector<uint32_t> sizes;
+  for (const CUdevResource& group : groups) sizes.push_back(group.sm.smCount);
+  const std::vector<uint32_t> wanted(multiprocessors.begin(), multiprocessors.end());
+  const Deal deal = deal_parts(sizes, wanted);
+  if (deal.too_short)
+    return Error{Code::kTooLarge,
+                 "green: " + std::to_string(wanted[*deal.too_short]) +
+                     " multiprocessors are wanted, and " +
+                     std::to_string(deal.shares[*deal.too_short].sum) +
+                     " are left by the smaller slices, which are rounded up to groups of " +
+                     std::to_string(kGroup)};
+  std::vector<GreenStream> made;
+  for (const DealtParts& share : deal.shares) {
     CUdevResourceDesc description;
-    RETURN_IF_ERROR(
-        check("cannot describe a green context",
-              d.describe(&description, groups.data() + next, static_cast<unsigned>(taken))));
-    next += taken;
+    RETURN_IF_ERROR(check(
+        "cannot describe a green context",
+        d.describe(&description, groups.data() + share.first, static_cast<unsigned>(share.count))));
     CUgreenCtx context;
     RETURN_IF_ERROR(check("cannot make a green context",
                           d.create(&context, description, handle, CU_GREEN_CTX_DEFAULT_STREAM)));
     CUstream stream;
     RETURN_IF_ERROR(check("cannot make a stream of a green context",
                           d.stream(&stream, context, CU_STREAM_NON_BLOCKING, 0)));
-    made[order[i]] = {stream, static_cast<int>(got)};
+    made.push_back({stream, static_cast<int>(share.sum)});
   }
   return made;
 }
