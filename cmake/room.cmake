@@ -1,7 +1,7 @@
 # corolla_room(NAME [PROTO file.proto ...] USES room ... LIBS lib ... [NO_TSAN])
 #
 # One static library a room from every .cc of the folder (and of the subfolders named in FOLDERS), plus, by file name:
-#   *_test.cc -> one binary corolla_<room>_test, found by CTest (not under TSan with NO_TSAN);
+#   *_test.cc -> one binary corolla_<room>_test, found by CTest (not under TSan with NO_TSAN, and there without *_sim_test.cc);
 #   *_fuzz.cc -> one libFuzzer binary each; *_bench.cc -> one Google Benchmark binary each.
 # A test that lies in the tree cannot be missing from the build. The targets "tests" and "fuzzers" build all of them and nothing else.
 add_custom_target(tests)
@@ -64,8 +64,12 @@ function(corolla_room NAME)
   endif()
   target_link_libraries(${TARGET} ${SCOPE} ${USES} ${ROOM_LIBS} Threads::Threads)
 
-  if(ROOM_NO_TSAN AND COROLLA_SANITIZE STREQUAL "thread")
-    set(TESTS)
+  if(COROLLA_SANITIZE STREQUAL "thread")
+    if(ROOM_NO_TSAN)
+      set(TESTS)
+    endif()
+    # Simulations take minutes there, and have one thread.
+    list(FILTER TESTS EXCLUDE REGEX "_sim_test\\.cc$")
   endif()
   if(COROLLA_TESTS AND TESTS)
     add_executable(${TARGET}_test ${TESTS})

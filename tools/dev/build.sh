@@ -76,7 +76,7 @@ dev_fuzz() {
 # fuzz_one FUZZER SECONDS SEED
 fuzz_one() {
   local name=${1##*/} corpus=() found
-  mapfile -t corpus < <(find src -type d -path "*/testdata/$name")
+  mapfile -t corpus < <(find src -type d \( -path "*/testdata/$name" -o -path "*/testdata/${name%_fuzz}" \))
   found=.cache/fuzz/$name${3:+-seed-$3}
   [ -z "$3" ] || rm -rf "$found"
   mkdir -p "$found"
