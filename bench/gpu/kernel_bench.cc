@@ -4,11 +4,14 @@
 //
 //   kernel_bench check                     every kernel and split of every shape against a slow one
 //   kernel_bench check-few                 some of them, for compute-sanitizer
-//   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
+//   kernel_bench time 1,8,32,128 [TABLE [FEW]]   tunes and times whole programs; keeps the tuned
+//   table; FEW: share of the time that a smaller set of kernels may cost (0.02 under MPS)
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
 //   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
 //   clock
 //   kernel_bench pictures FOLDER ROWS MODEL...   what plans answer to a folder of pictures
+//   kernel_bench slices COUNT SECONDS TABLE [BATCH [own]]   the same by COUNT processes at once,
+//   which share their weights unless told otherwise
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -28,10 +31,12 @@
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
 #include "engine/cuda/tuner.h"
+#include "engine/cuda/weight_memory.h"
 #include "pictures.h"
 #include "plan/half.h"
 #include "reference_conv.h"
 #include "resnet50.h"
+#include "slices_at_once.h"
 
 using namespace corolla;
 using namespace corolla::engine::cuda;
@@ -58,17 +63,15 @@ DType precision = DType::kFp16;
 
 struct Loaded {
   plan::Plan plan;
-  DeviceMemory weights;
+  WeightMemory weights;
   DerivedWeights derived;
 };
 
-std::unique_ptr<Loaded> load(std::vector<int64_t> batches) {
+std::unique_ptr<Loaded> load(std::vector<int64_t> batches,
+                             engine::MemorySharing* sharing = nullptr) {
   auto loaded = std::make_unique<Loaded>();
   loaded->plan = bench::resnet50(std::move(batches), kClasses, true, precision, 1);
-  loaded->weights = must(DeviceMemory::make(loaded->plan.weights.size(), "weights"));
-  must(cudaMemcpy(loaded->weights.data(), loaded->plan.weights.data(), loaded->plan.weights.size(),
-                  cudaMemcpyHostToDevice),
-       "weights");
+  loaded->weights = must(WeightMemory::make(loaded->plan.weights, sharing, "resnet50"));
   return loaded;
 }
 
@@ -210,7 +213,7 @@ int check(int64_t batch, bool few) {
   return bad != 0;
 }
 
-int time_programs(const std::vector<int64_t>& batches, const char* path) {
+int time_programs(const std::vector<int64_t>& batches, const char* path, double few_kernels) {
   const DeviceFacts device = must(device_facts());
   std::printf("%s, %s, %d multiprocessors, driver %s\n", device.name.c_str(), device.arch.c_str(),
               device.multiprocessors, device.driver.c_str());
@@ -218,7 +221,8 @@ int time_programs(const std::vector<int64_t>& batches, const char* path) {
   TunedTable table = path != nullptr ? read_table(path) : TunedTable();
   for (const plan::Program& program : loaded->plan.programs) {
     Placed placed = place(*loaded, program);
-    const TuneReport report = must(tune(placed.launches, device, table, {}));
+    const TuneReport report =
+        must(tune(placed.launches, device, table, {.few_kernels = few_kernels}));
     const Spread us = must(time_spread(placed.launches, device, 100));
     const double stream_us = must(time_launches(placed.launches, device, 20, 10));
     double flops = 0, bytes = 0;
@@ -257,9 +261,11 @@ int layers(int64_t batch, const char* path) {
   return 0;
 }
 
-int serve(double seconds, double at, const char* path, int streams, int64_t batch) {
+// From the moment at which `meet` ends.
+bench::Served serve(double seconds, const bench::Slice& slice, const char* path, int streams,
+                    int64_t batch) {
   const DeviceFacts device = must(device_facts());
-  auto loaded = load({batch});
+  auto loaded = load({batch}, slice.sharing);
   TunedTable table = read_table(path);
   struct Lane {
     Placed placed;
@@ -298,12 +304,7 @@ int serve(double seconds, double at, const char* path, int streams, int64_t batc
   for (int i = 0; i < 5; ++i)
     for (Lane& lane : lanes) once(lane);
   must(cudaDeviceSynchronize(), "warm");
-  const auto clock = [] {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  };
-  if (at > 0 && clock() > at) std::fprintf(stderr, "kernel_bench: late by %.2f s\n", clock() - at);
-  while (clock() < at) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  slice.meet();
   std::vector<double> latencies;
   const TimePoint begin = now();
   std::vector<TimePoint> started(lanes.size());
@@ -323,11 +324,54 @@ int serve(double seconds, double at, const char* path, int streams, int64_t batc
   must(cudaDeviceSynchronize(), "end");
   const double took = to_seconds(now() - begin);
   std::sort(latencies.begin(), latencies.end());
+  return {device.multiprocessors,
+          static_cast<double>(latencies.size()) * static_cast<double>(batch) / took,
+          latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]};
+}
+
+int serve_at(double seconds, double at, const char* path, int streams, int64_t batch) {
+  const auto clock = [] {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  const auto meet = [&] {
+    if (at > 0 && clock() > at)
+      std::fprintf(stderr, "kernel_bench: late by %.2f s\n", clock() - at);
+    while (clock() < at) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  };
+  const bench::Served served = serve(seconds, {nullptr, meet}, path, streams, batch);
   std::printf(
       "serve: %d multiprocessors, %d streams, batch %d: %.0f img/s, p50 %.1f us, p99 %.1f us\n",
-      device.multiprocessors, streams, static_cast<int>(batch),
-      static_cast<double>(latencies.size()) * static_cast<double>(batch) / took,
-      latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]);
+      served.multiprocessors, streams, static_cast<int>(batch), served.per_second, served.p50_us,
+      served.p99_us);
+  return 0;
+}
+
+void prepare() {
+  const DeviceFacts device = must(device_facts());
+  must(prepare_conv_kernels(device.compute_capability, device.shared_bytes - kStaticSharedBytes),
+       "kernels");
+}
+
+int slices(int count, double seconds, const char* path, int64_t batch, bool share) {
+  auto all = bench::at_once(count, share, [&](const bench::Slice& slice) {
+    prepare();
+    return serve(seconds, slice, path, 1, batch);
+  });
+  if (static_cast<int>(all.size()) != count) {
+    std::fprintf(stderr, "kernel_bench: %zu of %d slices came to an end\n", all.size(), count);
+    return 1;
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.p50_us < b.p50_us; });
+  double total = 0, p99 = 0;
+  for (const bench::Served& one : all) total += one.per_second, p99 = std::max(p99, one.p99_us);
+  std::printf(
+      "slices: %d of %d multiprocessors, %s weights, batch %d: %.0f img/s in all, p50 %.1f us "
+      "(%.1f..%.1f), p99 %.1f us\n",
+      count, all[0].multiprocessors, share ? "one copy of the" : "their own",
+      static_cast<int>(batch), total, all[all.size() / 2].p50_us, all.front().p50_us,
+      all.back().p50_us, p99);
   return 0;
 }
 
@@ -343,8 +387,10 @@ int main(int argc, char** argv) {
     --i;
   }
   const std::string mode = argc > 1 ? argv[1] : "";
-  const DeviceFacts device = must(device_facts());
-  must(prepare_conv_kernels(device.compute_capability, device.shared_bytes - 3072), "kernels");
+  if (mode == "slices" && argc > 4)  // before this process uses CUDA
+    return slices(std::atoi(argv[2]), std::atof(argv[3]), argv[4],
+                  argc > 5 ? std::atoi(argv[5]) : 1, argc <= 6);
+  prepare();
   if (mode == "pictures" && argc > 4) {
     const Status done =
         bench::picture_answers(argv[2], {argv + 4, argv + argc}, std::atoi(argv[3]), true);
@@ -357,16 +403,16 @@ int main(int argc, char** argv) {
     std::vector<int64_t> batches;
     std::istringstream list(argv[2]);
     for (std::string one; std::getline(list, one, ',');) batches.push_back(std::atoi(one.c_str()));
-    return time_programs(batches, argc > 3 ? argv[3] : nullptr);
+    return time_programs(batches, argc > 3 ? argv[3] : nullptr, argc > 4 ? std::atof(argv[4]) : 0);
   }
   if (mode == "layers" && argc > 2) return layers(std::atoi(argv[2]), argc > 3 ? argv[3] : nullptr);
   if (mode == "serve" && argc > 5)
-    return serve(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
-                 argc > 6 ? std::atoi(argv[6]) : 1);
-  std::fprintf(stderr,
-               "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE] | layers "
-               "BATCH [TABLE] | "
-               "serve SECONDS AT TABLE STREAMS [BATCH] | pictures FOLDER ROWS MODEL..., each with "
-               "--bf16 or --int8\n");
+    return serve_at(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
+                    argc > 6 ? std::atoi(argv[6]) : 1);
+  std::fprintf(
+      stderr,
+      "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE [FEW]] | layers "
+      "BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
+      "[BATCH [own]] | pictures FOLDER ROWS MODEL..., each with --bf16 or --int8\n");
   return 2;
 }
