@@ -21,12 +21,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 class Fleet:
     def __init__(self, options, folder):
         config = folder / "corolla.yaml"
-        config.write_text(f"models_dir: {options.models.resolve()}\nmodels: {{flower: {{image: u8}}}}\n")
+        engine = f"engine: {{name: {options.engine}, options: {{{', '.join(options.engine_option).replace('=', ': ')}}}}}\n"
+        config.write_text(f"models_dir: {options.models.resolve()}\nmodels: {{flower: {{image: u8}}}}\n{engine}")
         begin = time.monotonic()
         self.log = open(folder / "fleet.log", "w+")
         self.name = f"gpu-{os.getpid()}"
         self.process = subprocess.Popen(
-            [options.bin / "corolla", "up", "-f", config, "--name", self.name, "--engine", options.engine, "--slices", options.slices, "--http", "0", "--grpc", "0",
+            [options.bin / "corolla", "up", "-f", config, "--name", self.name, "--slices", options.slices, "--http", "0", "--grpc", "0",
              "--metrics", "0", "--json", *(["--cache", options.cache] if options.cache else [])], stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
         if not line:
@@ -43,7 +44,7 @@ def perf(options, fleet, folder, *load, protocol="grpc"):
     """The last level's row of `corolla perf`, or None when it was invalid."""
     out = folder / "out.csv"
     out.unlink(missing_ok=True)
-    run = subprocess.run([options.bin / "corolla", "perf", "-m", "flower", "-u", fleet.status["listeners"][protocol], "-i", protocol, "--shared-memory", "system",
+    run = subprocess.run([options.bin / "corolla", "perf", "-m", "flower", "-u", fleet.status["listeners"][protocol], "-i", protocol, "--shared-memory", options.shared_memory,
                           "--input-data", "random", "--max-threads", "2", "-s", "20", "-f", out, *map(str, load)], capture_output=True, text=True)
     rows = list(csv.DictReader(out.open())) if out.exists() else []
     if not rows:
@@ -78,6 +79,8 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
     parser.add_argument("--engine", default="cuda")
+    parser.add_argument("--engine-option", action="append", default=[], metavar="NAME=VALUE", help="direct='off': requests are copied once more")
+    parser.add_argument("--shared-memory", default="system", help="none: pictures travel in the requests")
     parser.add_argument("--slices", default="mps:14x7")
     parser.add_argument("--cache")
     parser.add_argument("--limit-ms", type=float, default=15)

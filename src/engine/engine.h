@@ -115,6 +115,14 @@ class Engine {
   // they point at live until `done` runs, which may be on the engine's own thread.
   virtual void submit(Model& model, std::span<Request> requests, Done done) = 0;
 
+  // Memory of this process in which requests will lie, or rooms for replies if it is writable: an
+  // engine may have its device read and write there. Until forget_memory() with the same bytes,
+  // before they are unmapped, when no batch uses them any more. On any thread.
+  virtual void use_memory(std::span<const std::byte> memory, bool writable) {
+    (void)memory, (void)writable;
+  }
+  virtual void forget_memory(std::span<const std::byte> memory) { (void)memory; }
+
   // The process ends after this, without a destructor: what it must not leave behind on the slice
   // (processes of its own) is ended here, soon. On the worker's control thread.
   virtual void leaving() {}

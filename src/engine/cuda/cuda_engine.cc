@@ -43,6 +43,7 @@ struct Settings {
   std::vector<int> green;
   bool spin = true;
   bool tune = true;
+  bool direct = true;
   std::vector<int> batches;
 };
 
@@ -57,6 +58,7 @@ Status set(Settings& settings, const std::string& name, const std::string& value
     return ok();
   };
   if (name == "wait") return either("spin", "block", settings.spin);
+  if (name == "direct") return either("on", "off", settings.direct);
   if (name == "tune") return either("on", "off", settings.tune);
   if (name == "lanes") {
     ASSIGN_OR_RETURN(const auto lanes, numbers(name, value, 16));
@@ -71,9 +73,12 @@ Status set(Settings& settings, const std::string& name, const std::string& value
     ASSIGN_OR_RETURN(settings.batches, numbers(name, value, 4096));
     return ok();
   }
-  return Error{Code::kInvalidArgument, "the CUDA engine has no option '" + name +
-                                           "'; it has lanes, green, wait, tune and batches"};
+  return Error{Code::kInvalidArgument,
+               "the CUDA engine has no option '" + name +
+                   "'; it has lanes, green, wait, direct, tune and batches"};
 }
+
+constexpr size_t kMostHostBytes = size_t{4} << 30;  // of others' memory, pinned at once
 
 const char* kind_text(WeightMemory::Kind kind) {
   switch (kind) {
@@ -138,8 +143,10 @@ class CudaEngine final : public Engine {
       lock.emplace(cache);  // others that start with us wait, then find what we timed
       table = cache.read();
     }
-    ASSIGN_OR_RETURN(auto model, CudaModel::make(source, std::move(found.plan), places_,
-                                                 {&table, settings.tune, tuned_here}, sharing_));
+    ASSIGN_OR_RETURN(auto model,
+                     CudaModel::make(source, std::move(found.plan), places_,
+                                     {&table, settings.tune, tuned_here, few_kernels_loss(target)},
+                                     sharing_, host_));
     if (model->timed() > 0)
       if (const Status kept = cache.add(table); !kept.ok())
         log::warn("tuning_not_kept", {{"why", kept.error().what}});
@@ -151,6 +158,11 @@ class CudaEngine final : public Engine {
                                     {"weights", kind_text(model->weights())}});
     return std::unique_ptr<Model>(std::move(model));
   }
+
+  void use_memory(std::span<const std::byte> memory, bool writable) override {
+    if (settings_.direct) host_.add(memory, writable);
+  }
+  void forget_memory(std::span<const std::byte> memory) override { host_.remove(memory); }
 
   void submit(Model& some, std::span<Request> requests, Done done) override {
     auto& model = static_cast<CudaModel&>(some);
@@ -202,7 +214,8 @@ class CudaEngine final : public Engine {
   const std::string cache_dir_;
   MemorySharing* const sharing_;
   const DeviceFacts device_;
-  int sms_;                      // that all contexts together may use
+  int sms_;  // that all contexts together may use
+  HostMemory host_{HostMemory::cuda_driver(0), kMostHostBytes};
   std::vector<Waiter> waiters_;  // one a lane; used by its thread alone
   std::vector<CudaModel::Place> places_;
   std::mutex mutex_;

@@ -5,6 +5,7 @@
 //   lanes=2            batches under way at once, each with memory of its own
 //   green=16,16,100    instead: that many lanes, each on so many multiprocessors of its own
 //   wait=spin|block    how a lane waits for its batch: soonest, or without using the CPU
+//   direct=on|off      whether requests are read, and large outputs written, where they lie
 //   tune=on|off        whether kernels that no cache knows are timed when a model is loaded
 //   batches=1,2,4,8    batch sizes that get programs; else powers of two up to max_batch
 //

@@ -15,6 +15,10 @@ TensorSpec spec_of(const plan::Port& port, bool batched) {
   return spec;
 }
 
+// A copy of its own costs the device and the driver as much as 16 KiB take on their way. What goes
+// through pinned memory goes in pieces, so that one is on its way while the next is put there.
+constexpr size_t kLeastDirect = 16 << 10, kPiece = 128 << 10;
+
 class Stopwatch {
  public:
   explicit Stopwatch(int64_t& sum) : sum_(sum), begin_(now()) {}
@@ -154,7 +158,8 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choic
       launch.kernel = launch.choice.kernel->name;
     }
     if (!complete && choices.may_tune) {
-      ASSIGN_OR_RETURN(const TuneReport report, tune(launches, place.device, *choices.table, {}));
+      ASSIGN_OR_RETURN(const TuneReport report, tune(launches, place.device, *choices.table,
+                                                     {.few_kernels = choices.few_kernels}));
       timed_ += report.timed;
       log::info("tuned", {{"batch", program.batch},
                           {"kernels_timed", report.timed},
@@ -176,8 +181,10 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choic
 
 Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, plan::Plan plan,
                                                    const std::vector<Place>& places,
-                                                   Choices choices, MemorySharing* sharing) {
+                                                   Choices choices, MemorySharing* sharing,
+                                                   const HostMemory& host) {
   auto model = std::unique_ptr<CudaModel>(new CudaModel);
+  model->host_ = &host;
   model->plan_ = std::move(plan);
   RETURN_IF_ERROR(model->learn_ports(source));
   if (model->plan_.programs.empty())
@@ -204,38 +211,123 @@ Status CudaModel::warm() {
 CudaModel::Run::Run(CudaModel& model, size_t lane, std::span<Request> requests)
     : model_(model), lane_(lane), requests_(requests) {}
 
+void CudaModel::Run::read_requests() {
+  const size_t inputs = model_.inputs_.size(), outputs = model_.outputs_.size();
+  sources_.assign(requests_.size() * inputs, nullptr);
+  made_.resize(requests_.size() * inputs);
+  rooms_.assign(requests_.size() * outputs, {});
+  out_directly_.assign(outputs, false);
+  for (size_t r = 0; r < requests_.size(); ++r) {
+    Request& request = requests_[r];
+    const int rows = model_.plan_.batched ? request.rows : 1;
+    for (size_t i = 0; i < inputs && request.outcome.ok(); ++i) {
+      std::span<const std::byte> bytes = request.inputs[i].bytes;
+      if (const auto& picture = model_.pictures_[i]) {
+        auto found = picture->form == ImageInput::Form::kEncoded
+                         ? rows_of_files(bytes, rows, picture->size, made_[r * inputs + i])
+                         : rows_of_pixels(request.inputs[i].shape, bytes, rows, picture->size,
+                                          made_[r * inputs + i]);
+        if (!found.ok()) {
+          request.outcome = std::move(found).error();
+          break;
+        }
+        bytes = *found;
+      }
+      CHECK(bytes.size() == model_.input_row_bytes_[i] * static_cast<size_t>(rows));
+      sources_[r * inputs + i] = bytes.data();
+    }
+    if (!request.outcome.ok()) continue;
+    for (int row = 0; row < rows; ++row) rows_.push_back({r, static_cast<size_t>(row)});
+  }
+}
+
+size_t CudaModel::Run::together(size_t row) const {
+  size_t count = 1;
+  while (row + count < under_way_ && rows_[at_ + row + count].request == rows_[at_ + row].request)
+    ++count;
+  return count;
+}
+
+Status CudaModel::Run::copy_in(size_t input) {
+  OnLane& lane = model_.lanes_[lane_];
+  const size_t bytes = model_.input_row_bytes_[input];
+  if (bytes == 0) return ok();
+  const auto copy = [&](size_t row, const std::byte* from, size_t rows) -> Status {
+    CUDA_OR_RETURN("cannot copy a request to the device",
+                   cudaMemcpyAsync(lane.inputs[input].data() + row * bytes, from, rows * bytes,
+                                   cudaMemcpyHostToDevice, lane.lane->stream()));
+    return ok();
+  };
+  std::byte* const pinned = lane.host_inputs[input].data();
+  size_t sent = 0;  // rows
+  const auto send_pinned = [&](size_t end) -> Status {
+    if (end > sent) RETURN_IF_ERROR(copy(sent, pinned + sent * bytes, end - sent));
+    sent = end;
+    return ok();
+  };
+  for (size_t row = 0; row < under_way_;) {
+    const Row& first = rows_[at_ + row];
+    size_t rows = together(row);
+    const std::byte* from =
+        sources_[first.request * model_.inputs_.size() + input] + first.row * bytes;
+    if (rows * bytes >= kLeastDirect && model_.host_->holds({from, rows * bytes}, false)) {
+      RETURN_IF_ERROR(send_pinned(row));
+      RETURN_IF_ERROR(copy(row, from, rows));
+      sent = row + rows;
+    } else {
+      rows = std::min(rows, std::max<size_t>(kPiece / bytes, 1));
+      std::memcpy(pinned + row * bytes, from, rows * bytes);
+      if ((row + rows - sent) * bytes >= kPiece) RETURN_IF_ERROR(send_pinned(row + rows));
+    }
+    row += rows;
+  }
+  return send_pinned(under_way_);
+}
+
+std::span<std::byte> CudaModel::Run::room(const Row& row, size_t output) {
+  Request& request = requests_[row.request];
+  Room& found = rooms_[row.request * model_.outputs_.size() + output];
+  if (!found.asked && request.reply->wants(output)) {
+    std::vector<int64_t> shape = model_.outputs_[output].shape;
+    if (model_.plan_.batched) shape.insert(shape.begin(), request.rows);
+    found.bytes =
+        request.reply->room(output, model_.outputs_[output].dtype, shape,
+                            model_.output_row_bytes_[output] *
+                                static_cast<size_t>(model_.plan_.batched ? request.rows : 1));
+  }
+  found.asked = true;
+  return found.bytes;
+}
+
+Status CudaModel::Run::copy_out(size_t output) {
+  OnLane& lane = model_.lanes_[lane_];
+  const size_t bytes = model_.output_row_bytes_[output];
+  bool direct = bytes >= kLeastDirect;
+  for (size_t row = 0; direct && row < under_way_; row += together(row)) {
+    const std::span<std::byte> to = room(rows_[at_ + row], output);
+    direct = to.empty() || model_.host_->holds(to, true);
+  }
+  out_directly_[output] = direct;
+  const auto copy = [&](std::byte* to, size_t row, size_t rows) -> Status {
+    CUDA_OR_RETURN("cannot copy outputs from the device",
+                   cudaMemcpyAsync(to, lane.outputs[output].data() + row * bytes, rows * bytes,
+                                   cudaMemcpyDeviceToHost, lane.lane->stream()));
+    return ok();
+  };
+  if (!direct) return copy(lane.host_outputs[output].data(), 0, under_way_);
+  for (size_t row = 0; row < under_way_; row += together(row)) {
+    const Row& first = rows_[at_ + row];
+    if (const auto to = room(first, output); !to.empty())
+      RETURN_IF_ERROR(copy(to.data() + first.row * bytes, row, together(row)));
+  }
+  return ok();
+}
+
 Status CudaModel::Run::start() {
   Stopwatch watch(timing.input_ns);
   OnLane& lane = model_.lanes_[lane_];
-  const size_t inputs = model_.inputs_.size(), outputs = model_.outputs_.size();
-  if (!read_) {
-    read_ = true;
-    sources_.assign(requests_.size() * inputs, nullptr);
-    made_.resize(requests_.size() * inputs);
-    rooms_.assign(requests_.size() * outputs, {});
-    for (size_t r = 0; r < requests_.size(); ++r) {
-      Request& request = requests_[r];
-      const int rows = model_.plan_.batched ? request.rows : 1;
-      for (size_t i = 0; i < inputs && request.outcome.ok(); ++i) {
-        std::span<const std::byte> bytes = request.inputs[i].bytes;
-        if (const auto& picture = model_.pictures_[i]) {
-          auto found = picture->form == ImageInput::Form::kEncoded
-                           ? rows_of_files(bytes, rows, picture->size, made_[r * inputs + i])
-                           : rows_of_pixels(request.inputs[i].shape, bytes, rows, picture->size,
-                                            made_[r * inputs + i]);
-          if (!found.ok()) {
-            request.outcome = std::move(found).error();
-            break;
-          }
-          bytes = *found;
-        }
-        CHECK(bytes.size() == model_.input_row_bytes_[i] * static_cast<size_t>(rows));
-        sources_[r * inputs + i] = bytes.data();
-      }
-      if (!request.outcome.ok()) continue;
-      for (int row = 0; row < rows; ++row) rows_.push_back({r, static_cast<size_t>(row)});
-    }
-  }
+  if (!read_) read_requests();
+  read_ = true;
   if (done()) return ok();
   const auto most =
       static_cast<size_t>(model_.plan_.batched ? model_.plan_.programs.back().batch : 1);
@@ -244,25 +336,9 @@ Status CudaModel::Run::start() {
   while (model_.plan_.batched &&
          model_.plan_.programs[program].batch < static_cast<int64_t>(under_way_))
     ++program;
-  cudaStream_t stream = lane.lane->stream();
-  // A row's copy to the device runs while the next one is put into pinned memory.
-  for (size_t i = 0; i < inputs; ++i) {
-    const size_t bytes = model_.input_row_bytes_[i];
-    for (size_t row = 0; row < under_way_; ++row) {
-      const Row& from = rows_[at_ + row];
-      std::byte* host = lane.host_inputs[i].data() + row * bytes;
-      std::memcpy(host, sources_[from.request * inputs + i] + from.row * bytes, bytes);
-      CUDA_OR_RETURN("cannot copy a request to the device",
-                     cudaMemcpyAsync(lane.inputs[i].data() + row * bytes, host, bytes,
-                                     cudaMemcpyHostToDevice, stream));
-    }
-  }
-  CUDA_OR_RETURN("cannot start a batch", lane.replays[program].start(stream));
-  for (size_t o = 0; o < outputs; ++o)
-    CUDA_OR_RETURN(
-        "cannot copy outputs from the device",
-        cudaMemcpyAsync(lane.host_outputs[o].data(), lane.outputs[o].data(),
-                        model_.output_row_bytes_[o] * under_way_, cudaMemcpyDeviceToHost, stream));
+  for (size_t i = 0; i < model_.inputs_.size(); ++i) RETURN_IF_ERROR(copy_in(i));
+  CUDA_OR_RETURN("cannot start a batch", lane.replays[program].start(lane.lane->stream()));
+  for (size_t o = 0; o < model_.outputs_.size(); ++o) RETURN_IF_ERROR(copy_out(o));
   return ok();
 }
 
@@ -274,23 +350,14 @@ Status CudaModel::Run::finish(Waiter& waiter) {
     CUDA_OR_RETURN("a batch failed on the device", waiter.wait(lane.lane->stream()));
   }
   Stopwatch watch(timing.output_ns);
-  const size_t outputs = model_.outputs_.size();
-  for (size_t o = 0; o < outputs; ++o) {
+  for (size_t o = 0; o < model_.outputs_.size(); ++o) {
+    if (out_directly_[o]) continue;
     const size_t bytes = model_.output_row_bytes_[o];
-    for (size_t row = 0; row < under_way_; ++row) {
-      const Row& to = rows_[at_ + row];
-      Request& request = requests_[to.request];
-      if (!request.reply->wants(o)) continue;
-      std::span<std::byte>& room = rooms_[to.request * outputs + o];
-      if (to.row == 0) {
-        std::vector<int64_t> shape = model_.outputs_[o].shape;
-        if (model_.plan_.batched) shape.insert(shape.begin(), request.rows);
-        room = request.reply->room(
-            o, model_.outputs_[o].dtype, shape,
-            bytes * static_cast<size_t>(model_.plan_.batched ? request.rows : 1));
-      }
-      if (!room.empty())
-        std::memcpy(room.data() + to.row * bytes, lane.host_outputs[o].data() + row * bytes, bytes);
+    for (size_t row = 0; row < under_way_; row += together(row)) {
+      const Row& first = rows_[at_ + row];
+      if (const auto to = room(first, o); !to.empty())
+        std::memcpy(to.data() + first.row * bytes, lane.host_outputs[o].data() + row * bytes,
+                    together(row) * bytes);
     }
   }
   at_ += under_way_;

@@ -1,9 +1,9 @@
 // A plan on the device, ready to replay, and how a batch runs on it. Private to this room.
 //
 // Weights are there once, and once for all workers of a device; each lane has an arena, staging
-// memory and one graph a batch size of its own, so that lanes run at the same time. Requests go
-// through pinned memory of the lane: a copy of 150 KB costs 15 us, and the memory that requests lie
-// in may be unmapped by others at any time.
+// memory and one graph a batch size of its own, so that lanes run at the same time. Rows are copied
+// to the device from where they lie, if that memory is registered and they are large enough for a
+// copy of their own; else through pinned memory of the lane. Outputs likewise.
 #pragma once
 #include <map>
 #include <memory>
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cuda/host_memory.h"
 #include "engine/cuda/lane.h"
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
@@ -34,11 +35,12 @@ class CudaModel final : public Model {
     TunedTable* table = nullptr;
     bool may_tune = true;
     bool trust_plan = true;
+    double few_kernels = 0;  // TuneSettings::few_kernels
   };
-  // `sharing` may be null; it outlives the model.
+  // `sharing` may be null; it and `host` outlive the model.
   static Result<std::unique_ptr<CudaModel>> make(const ModelSource& source, plan::Plan plan,
                                                  const std::vector<Place>& places, Choices choices,
-                                                 MemorySharing* sharing);
+                                                 MemorySharing* sharing, const HostMemory& host);
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
@@ -49,9 +51,9 @@ class CudaModel final : public Model {
   // Pictures are files: reading them takes milliseconds, better spent on the lane's thread.
   bool slow_inputs() const;
 
-  // First half: inputs into pinned memory and all work onto the lane's stream, for as many rows as
-  // the largest program holds. Second half: waits, and writes replies. Until done() is true both go
-  // on alternately. An Error means that the engine is broken.
+  // First half: inputs, kernels and outputs onto the lane's stream, for as many rows as the largest
+  // program holds. Second half: waits, and completes replies. Until done() is true both go on
+  // alternately. An Error means that the engine is broken.
   class Run {
    public:
     Run(CudaModel& model, size_t lane, std::span<Request> requests);
@@ -64,6 +66,13 @@ class CudaModel final : public Model {
     struct Row {
       size_t request, row;
     };
+    void read_requests();
+    Status copy_in(size_t input);
+    Status copy_out(size_t output);
+    // Rows under way from number `row` on that follow each other in one request.
+    size_t together(size_t row) const;
+    // This output's room for the whole request; empty: none is wanted, or the slot is too small.
+    std::span<std::byte> room(const Row& row, size_t output);
     CudaModel& model_;
     const size_t lane_;
     std::span<Request> requests_;
@@ -72,7 +81,12 @@ class CudaModel final : public Model {
     size_t at_ = 0, under_way_ = 0;
     std::vector<const std::byte*> sources_;  // [request][input]
     std::vector<std::vector<std::byte>> made_;
-    std::vector<std::span<std::byte>> rooms_;  // [request][output]
+    struct Room {
+      std::span<std::byte> bytes;
+      bool asked = false;
+    };
+    std::vector<Room> rooms_;         // [request][output]
+    std::vector<bool> out_directly_;  // of what is under way: outputs that go where they belong
   };
 
  private:
@@ -100,6 +114,7 @@ class CudaModel final : public Model {
   std::vector<std::optional<Picturing>> pictures_;
   WeightMemory weights_;
   DerivedWeights derived_;
+  const HostMemory* host_ = nullptr;
   std::vector<OnLane> lanes_;
   int timed_ = 0;
 };

@@ -134,7 +134,8 @@ Status ControlLoop::handle(link::Received received) {
 
 Status ControlLoop::attach(const link::Attach& attach, std::vector<Fd> fds) {
   if (attached_) return Error{Code::kInvalidArgument, "it attached twice"};
-  ASSIGN_OR_RETURN(attached_, open_front_link(attach, std::move(fds), options_.reply_bytes));
+  ASSIGN_OR_RETURN(attached_,
+                   open_front_link(attach, std::move(fds), options_.reply_bytes, engine_));
   attached_->generation = generation_;
   link::Message answer;
   answer.mutable_attached()->set_reply_bytes(attached_->reply.map.size());

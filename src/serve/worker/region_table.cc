@@ -27,7 +27,8 @@ Status RegionTable::map(uint32_t region, const Fd& fd, uint64_t bytes) {
     return Error{Code::kInternal,
                  "mmap of " + std::to_string(bytes) +
                      " bytes of a client's shared memory failed: " + std::strerror(errno)};
-  auto made = std::make_shared<ClientRegion>(Mapping(static_cast<std::byte*>(data), bytes));
+  auto made =
+      std::make_shared<ClientRegion>(Mapping(static_cast<std::byte*>(data), bytes), engine_);
   if (!made->guarded())
     return Error{Code::kOverloaded, "over " + std::to_string(kMaxGuardedRanges) +
                                         " shared memory regions are registered; unregister some"};
