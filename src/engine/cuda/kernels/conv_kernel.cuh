@@ -66,20 +66,24 @@ template <class Tile>
 struct ConvCopies {  // one thread's part of filling a stage
   PixelRow rows[Tile::kChunksM];
   KWalk x_at, w_at;
-  int first_row, chunk, n0;
+  int first_n, place;  // in a stage's tile
 
-  __device__ __forceinline__ void begin(const ConvProblem& p, int m0, int n0_, int step) {
-    first_row = threadIdx.x / 8;
-    chunk = threadIdx.x % 8;
-    n0 = n0_;
+  __device__ __forceinline__ void begin(const ConvProblem& p, int m0, int n0, int step) {
+    const int first_row = threadIdx.x / 8, chunk = threadIdx.x % 8, first_m = m0 + first_row;
+    first_n = n0 + first_row;
+    place = tile_byte(first_row, chunk);
+    if (p.pointwise) {
 #pragma unroll
-    for (int i = 0; i < Tile::kChunksM; ++i)
-      rows[i] = pixel_row(p, m0 + first_row + i * Tile::kRowsAtOnce);
+      for (int i = 0; i < Tile::kChunksM; ++i) rows[i] = pointwise_row(p, first_m + i * Tile::kRowsAtOnce);
+    } else {
+#pragma unroll
+      for (int i = 0; i < Tile::kChunksM; ++i) rows[i] = window_row(p, first_m + i * Tile::kRowsAtOnce);
+    }
     x_at = w_at = k_walk(p, step * kBlockK + chunk * kChunk);
   }
   __device__ __forceinline__ void x(const ConvProblem& p, uint32_t stage) {
     const uint16_t* base = static_cast<const uint16_t*>(p.x);
-    const uint32_t to = stage + tile_byte(first_row, chunk);
+    const uint32_t to = stage + place;
 #pragma unroll
     for (int i = 0; i < Tile::kChunksM; ++i) {
       const Source from = x_source(p, rows[i], x_at);
@@ -89,17 +93,19 @@ struct ConvCopies {  // one thread's part of filling a stage
           continue;
         }
       }
-      ptx::copy16_near(to + i * Tile::kRowsAtOnce * 128, base + (from.inside ? from.offset : 0), from.inside);
+      ptx::copy16_near(to + i * Tile::kRowsAtOnce * 128, base + static_cast<uint32_t>(from.inside ? from.offset : 0),
+                       from.inside);
     }
     k_next(p, x_at);
   }
   __device__ __forceinline__ void w(const ConvProblem& p, uint32_t stage) {
     const uint16_t* base = static_cast<const uint16_t*>(p.w);
-    const uint32_t to = stage + Tile::kM * 128 + tile_byte(first_row, chunk);
+    const uint32_t to = stage + Tile::kM * 128 + place;
 #pragma unroll
     for (int i = 0; i < Tile::kChunksN; ++i) {
-      const Source from = w_source(p, n0 + first_row + i * Tile::kRowsAtOnce, w_at);
-      ptx::copy16(to + i * Tile::kRowsAtOnce * 128, base + (from.inside ? from.offset : 0), from.inside);
+      const Source from = w_source(p, first_n + i * Tile::kRowsAtOnce, w_at);
+      ptx::copy16(to + i * Tile::kRowsAtOnce * 128, base + static_cast<uint32_t>(from.inside ? from.offset : 0),
+                  from.inside);
     }
     w_at.k += kBlockK;
   }
@@ -164,7 +170,7 @@ __device__ __forceinline__ void copy_residual(const ConvProblem& p, uint32_t to,
     const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
     const bool inside = m < p.m && n < p.n;
     ptx::copy16(to + result_byte<Tile::kN>(row, mine.chunk),
-                base + (inside ? static_cast<int64_t>(m) * p.residual_pixel + n : 0), inside);
+                base + static_cast<uint32_t>(inside ? m * p.residual_pixel + n : 0), inside);
   }
 }
 
@@ -174,7 +180,7 @@ __device__ __forceinline__ void activate(const ConvProblem& p, float (&v)[8], in
     for (int i = 0; i < 8; ++i) v[i] = fmaxf(v[i], 0.f);
   } else if (p.act != Act::kNone) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) v[i] = activated(v[i], p.act, p.act_a, p.act_b);
+    for (int i = 0; i < 8; ++i) v[i] = activated_apart(v[i], p.act, p.act_a, p.act_b);
   }
   if (n + 8 > p.n_real) {
 #pragma unroll
@@ -310,7 +316,7 @@ template <class Tile>
 __device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums<Tile>& sums, const typename Tile::Sum* received,
                                                 const float* bias, const float* scale, int m0, int n0, int split, bool vectors) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int part_rows = (Tile::kM + p.splits - 1) / p.splits;
+  const int part_rows = (Tile::kM + p.splits - 1) / p.splits, by_part_rows = (65535 + part_rows) / part_rows;
   ptx::cluster_wait();  // all blocks run: their memory may be written
   const uint32_t mine = ptx::shared_address(received) + split * part_rows * Tile::kSumPitch * 4;
 #pragma unroll
@@ -318,12 +324,13 @@ __device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = warp_row<Tile>(warp / Tile::kWarpsN, i) + fragment_place(lane, half * 2).row;
-      const int owner = row / part_rows;
+      const int owner = row * by_part_rows >> 16;  // row / part_rows: both are at most 256
       const uint32_t to = mine + ((row - owner * part_rows) * Tile::kSumPitch + warp % Tile::kWarpsN * Tile::kColumnBlocks * 8 +
                                   fragment_place(lane, 0).column) * 4;
+      const uint32_t there = ptx::cluster_address(to, owner);
 #pragma unroll
       for (int j = 0; j < Tile::kColumnBlocks; ++j)
-        ptx::cluster_store2(to + j * 32, owner, sums[i][j][half * 2], sums[i][j][half * 2 + 1]);
+        ptx::cluster_store2(there + j * 32, sums[i][j][half * 2], sums[i][j][half * 2 + 1]);
     }
   ptx::cluster_arrive();
   const int rows = min(part_rows, Tile::kM - split * part_rows);
@@ -335,6 +342,7 @@ __device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums
   if (p.residual != nullptr && i < last && early_m < p.m && early_n < p.n)
     load_residual<Tile>(p, early, early_m, early_n, vectors);
   ptx::cluster_wait();
+#pragma unroll 1
   for (bool first = true; i < last; i += Tile::kThreads, first = false) {
     const int row = i / Tile::kRowChunks, m = m0 + split * part_rows + row, column = i % Tile::kRowChunks * 8, n = n0 + column;
     if (m >= p.m || n >= p.n) continue;
@@ -342,7 +350,7 @@ __device__ __forceinline__ void meet_in_cluster(const ConvProblem& p, const Sums
 #pragma unroll
     for (int e = 0; e < 8; ++e) sum[e] = Tile::kBytes ? 0 : bias[column + e];
     const typename Tile::Sum* part = received + row * Tile::kSumPitch + column;
-#pragma unroll 4
+#pragma unroll 2
     for (int z = 0; z < p.splits; ++z, part += part_rows * Tile::kSumPitch) {
       using Four = std::conditional_t<Tile::kBytes, int4, float4>;
       const Four low = reinterpret_cast<const Four*>(part)[0], high = reinterpret_cast<const Four*>(part)[1];
@@ -437,62 +445,128 @@ __device__ __forceinline__ void finish_bytes(const ConvProblem& p, const Sums<Ti
   }
 }
 
+template <class Tile>
+__device__ __forceinline__ void add_bias(Sums<Tile>& sums, const float* bias, int warp_n, int lane) {
+  const float* mine = bias + warp_n * Tile::kColumnBlocks * 8 + fragment_place(lane, 0).column;
+#pragma unroll
+  for (int j = 0; j < Tile::kColumnBlocks; ++j) {
+    const float2 b = *reinterpret_cast<const float2*>(mine + j * 8);
+#pragma unroll
+    for (int i = 0; i < Tile::kRowBlocks; ++i) {
+      sums[i][j][0] += b.x;
+      sums[i][j][1] += b.y;
+      sums[i][j][2] += b.x;
+      sums[i][j][3] += b.y;
+    }
+  }
+}
+
+// A warp's 16 x 16 piece of the finished tile is four matrices of 8 x 8, as ldmatrix has them. Where
+// this lane's row of them lies: from matrices_begin(), with row block i and column block j (even).
+template <class Tile>
+__device__ __forceinline__ uint32_t matrices_begin(uint32_t tile, int warp_m, int warp_n, int lane) {
+  return tile + result_byte<Tile::kN>(warp_row<Tile>(warp_m, 0) + lane % 16, warp_n * Tile::kColumnBlocks + lane / 16);
+}
+template <class Tile>
+__device__ __forceinline__ uint32_t matrices_at(uint32_t begin, int i, int j) {
+  return (begin ^ (j & 7) << 4) + (j >> 3) * 128 + i * (Tile::kWgmma ? 64 : 16) * Tile::kN * 2;
+}
+
+template <class Tile>
+__device__ __forceinline__ void add_matrices(Sums<Tile>& sums, uint32_t begin) {
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; j += 2) {
+      uint32_t packed[4];
+      ptx::load_matrix4(packed, matrices_at<Tile>(begin, i, j));
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const float2 pair = Tile::Number::wide(reinterpret_cast<const typename Tile::Number::Pair&>(packed[e]));
+        sums[i][j + e / 2][e % 2 * 2] += pair.x;
+        sums[i][j + e / 2][e % 2 * 2 + 1] += pair.y;
+      }
+    }
+}
+
+template <class Tile>
+__device__ __forceinline__ void store_matrices(const Sums<Tile>& sums, uint32_t begin, bool relu, int lane) {
+#pragma unroll
+  for (int i = 0; i < Tile::kRowBlocks; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kColumnBlocks; j += 2) {
+      uint32_t packed[4];
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        auto pair = Tile::Number::narrow(sums[i][j + e / 2][e % 2 * 2], sums[i][j + e / 2][e % 2 * 2 + 1]);
+        if (relu) pair = __hmax2(pair, Tile::Number::narrow(0.f, 0.f));
+        packed[e] = reinterpret_cast<const uint32_t&>(pair);
+      }
+      ptx::store_matrix4(matrices_at<Tile>(begin, i, j), packed, lane);
+    }
+}
+
 // A finished tile of numbers of 16 bits. in_tile: the residual lies where the result will.
 template <class Tile>
-__device__ __forceinline__ void finish_halves(const ConvProblem& p, const Sums<Tile>& sums, unsigned char* tile, const float* bias,
+__device__ __forceinline__ void finish_halves(const ConvProblem& p, Sums<Tile>& sums, unsigned char* tile, const float* bias,
                                               const float* scale, int m0, int n0, bool vectors, bool in_tile) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int warp_m = warp / Tile::kWarpsN, warp_n = warp % Tile::kWarpsN;
   const bool late = p.residual != nullptr && !in_tile;
   const bool relu = p.act == Act::kRelu && !late;
+  if constexpr (Tile::kBytes) {
 #pragma unroll
-  for (int i = 0; i < Tile::kRowBlocks; ++i)
+    for (int i = 0; i < Tile::kRowBlocks; ++i)
 #pragma unroll
-    for (int j = 0; j < Tile::kColumnBlocks; ++j)
+      for (int j = 0; j < Tile::kColumnBlocks; ++j)
 #pragma unroll
-      for (int e = 0; e < 4; e += 2) {
-        const Place at = fragment_place(lane, e);
-        const int row = warp_row<Tile>(warp_m, i) + at.row, block = warp_n * Tile::kColumnBlocks + j;
-        auto* to = reinterpret_cast<typename Tile::Number::Pair*>(tile + result_byte<Tile::kN>(row, block) + at.column * 2);
-        const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + at.column);
-        float2 v;
-        if constexpr (Tile::kBytes) {
+        for (int e = 0; e < 4; e += 2) {
+          const Place at = fragment_place(lane, e);
+          const int row = warp_row<Tile>(warp_m, i) + at.row, block = warp_n * Tile::kColumnBlocks + j;
+          auto* to = reinterpret_cast<typename Tile::Number::Pair*>(tile + result_byte<Tile::kN>(row, block) + at.column * 2);
+          const float2 b = *reinterpret_cast<const float2*>(bias + block * 8 + at.column);
           const float2 s = *reinterpret_cast<const float2*>(scale + block * 8 + at.column);
-          v = make_float2(real_sum(sums[i][j][e], s.x, b.x), real_sum(sums[i][j][e + 1], s.y, b.y));
-        } else {
-          v = make_float2(sums[i][j][e] + b.x, sums[i][j][e + 1] + b.y);
+          float2 v = make_float2(real_sum(sums[i][j][e], s.x, b.x), real_sum(sums[i][j][e + 1], s.y, b.y));
+          if (in_tile) {
+            const float2 r = Tile::Number::wide(*to);
+            v.x += r.x;
+            v.y += r.y;
+          }
+          if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
+          *to = Tile::Number::narrow(v.x, v.y);
         }
-        if (in_tile) {
-          const float2 r = Tile::Number::wide(*to);
-          v.x += r.x;
-          v.y += r.y;
-        }
-        if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
-        *to = Tile::Number::narrow(v.x, v.y);
-      }
+  } else {
+    const uint32_t begin = matrices_begin<Tile>(ptx::shared_address(tile), warp_m, warp_n, lane);
+    add_bias<Tile>(sums, bias, warp_n, lane);
+    if (in_tile) add_matrices<Tile>(sums, begin);
+    store_matrices<Tile>(sums, begin, relu, lane);
+  }
   __syncthreads();
   const ResultChunks<Tile> mine;
   const int n = n0 + mine.chunk * 8;
-  const bool plain = (relu || p.act == Act::kNone) && n0 + Tile::kN <= p.n_real && !late && !p.y_bytes;
   if (n >= p.n) return;
+  if (vectors && (relu || p.act == Act::kNone) && n0 + Tile::kN <= p.n_real && !late && !p.y_bytes) {
+    uint16_t* y = static_cast<uint16_t*>(p.y) + n;
 #pragma unroll
-  for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
-    const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
-    if (m >= p.m) break;
-    const uint4 packed = *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk));
-    if (plain) {
-      store_halves<Tile>(p, packed, m, n, vectors);
-      continue;
+    for (int i = 0; i < ResultChunks<Tile>::kCount; ++i) {
+      const int row = mine.row + i * ResultChunks<Tile>::kRows, m = m0 + row;
+      if (m < p.m)
+        *reinterpret_cast<uint4*>(y + static_cast<uint32_t>(m * p.y_pixel)) =
+            *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk));
     }
+    return;
+  }
+#pragma unroll 1
+  for (int row = mine.row; row < Tile::kM && m0 + row < p.m; row += ResultChunks<Tile>::kRows) {
     float v[8] = {};
-    add_chunk<Tile::kElement>(v, packed);
+    add_chunk<Tile::kElement>(v, *reinterpret_cast<const uint4*>(tile + result_byte<Tile::kN>(row, mine.chunk)));
     if (late) {
       uint4 r;
-      load_residual<Tile>(p, r, m, n, vectors);
+      load_residual<Tile>(p, r, m0 + row, n, vectors);
       add_residual<Tile>(p, v, r);
     }
     activate(p, v, n);
-    store_chunk<Tile>(p, v, m, n, vectors);
+    store_chunk<Tile>(p, v, m0 + row, n, vectors);
   }
 }
 
@@ -517,9 +591,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
   ConvCopies<Tile> copies;
   copies.begin(p, m0, n0, steps.begin);
   // Weights do not depend on the previous kernel: they are on their way while it ends.
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kAhead; ++i)
     if (i < count) copies.w(p, shared + i * Tile::kStageBytes);
+#pragma unroll 1
   for (int i = threadIdx.x; i < Tile::kN; i += Tile::kThreads) {
     bias[i] = p.bias != nullptr && n0 + i < p.n ? __ldg(p.bias + n0 + i) : 0.f;
     if constexpr (Tile::kBytes) scale[i] = n0 + i < p.n ? __ldg(p.scale + n0 + i) : 0.f;
@@ -537,12 +612,12 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
     else
       copy_residual<Tile>(p, to, m0, n0);
   };
-  uint32_t result = shared + (Tile::kTileInStage ? count * Tile::kStageBytes : 0);  // if count < kAhead
+  uint32_t result = shared;
+  const int last_refill = max(count - kAhead, 0);  // the step after whose copies a stage is free
   ptx::wait_for_previous();
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kAhead; ++i) {
     if (i < count) copies.x(p, shared + i * Tile::kStageBytes);
-    if (i == kAhead - 1 && early_residual && count < kAhead) fetch_residual(result);
     ptx::copy_commit();
   }
 
@@ -569,8 +644,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) conv_kernel(con
       const uint32_t to = shared + refill * Tile::kStageBytes;
       copies.x(p, to);
       copies.w(p, to);
-    } else if (step + kAhead == count && Tile::kTileInStage) {
-      result = shared + refill * Tile::kStageBytes;
+    } else if (Tile::kTileInStage && step == last_refill) {
+      result = shared + min(refill, count) * Tile::kStageBytes;  // there are no more stages than steps and one
       if (early_residual) fetch_residual(result);
     }
     ptx::copy_commit();

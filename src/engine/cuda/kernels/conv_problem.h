@@ -128,13 +128,17 @@ inline void complete(ConvProblem& p) {
 struct PixelRow {
   int offset, h, w;
 };
-COROLLA_HD PixelRow pixel_row(const ConvProblem& p, int m) {
-  if (m >= p.m) return {0, -(1 << 28), -(1 << 28)};
-  if (p.pointwise) return {m * p.x_pixel, 0, 0};
+COROLLA_HD PixelRow pointwise_row(const ConvProblem& p, int m) {
+  return {m * p.x_pixel, m < p.m ? 0 : -(1 << 28), 0};
+}
+COROLLA_HD PixelRow window_row(const ConvProblem& p, int m) {
   const int image = divide(m, p.by_out_hw), rest = m - image * p.out_hw;
   const int oh = divide(rest, p.by_out_w), ow = rest - oh * p.out_w;
   const int h = oh * p.stride_h - p.pad_h, w = ow * p.stride_w - p.pad_w;
-  return {image * p.x_image + h * p.x_row + w * p.x_pixel, h, w};
+  return {image * p.x_image + h * p.x_row + w * p.x_pixel, m < p.m ? h : -(1 << 28), w};
+}
+COROLLA_HD PixelRow pixel_row(const ConvProblem& p, int m) {
+  return p.pointwise ? pointwise_row(p, m) : window_row(p, m);
 }
 
 // Where in K a thread's chunk stands.
@@ -167,7 +171,7 @@ COROLLA_HD Source x_source(const ConvProblem& p, const PixelRow& row, const KWal
   const bool inside = at.k < p.k &&
                       static_cast<unsigned>(row.h + dh) < static_cast<unsigned>(p.height) &&
                       static_cast<unsigned>(row.w + dw) < static_cast<unsigned>(p.width);
-  return {row.offset + dh * p.x_row + dw * p.x_pixel + at.c, inside};
+  return {row.offset + (dh * p.x_row + dw * p.x_pixel + at.c), inside};
 }
 COROLLA_HD Source w_source(const ConvProblem& p, int n, const KWalk& at) {
   return {n * p.k + at.k, n < p.n && at.k < p.k};

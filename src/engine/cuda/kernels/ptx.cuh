@@ -28,6 +28,20 @@ __device__ __forceinline__ void load_matrix4(uint32_t (&r)[4], uint32_t from) {
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(from));
 }
+// The other way round: lane l gives the address of row l % 8 of matrix l / 8.
+__device__ __forceinline__ void store_matrix4(uint32_t to, const uint32_t (&r)[4], int lane) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};\n" ::"r"(to), "r"(r[0]), "r"(r[1]),
+               "r"(r[2]), "r"(r[3])
+               : "memory");
+#else
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t row = __shfl_sync(~0u, to, i * 8 + lane / 4);
+    asm volatile("st.shared.b32 [%0], %1;\n" ::"r"(row + lane % 4 * 4), "r"(r[i]) : "memory");
+  }
+#endif
+}
 __device__ __forceinline__ void store16(uint32_t to, uint32_t each) {  // four times `each`, to shared memory
   asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};\n" ::"r"(to), "r"(each) : "memory");
 }
@@ -82,15 +96,20 @@ __device__ __forceinline__ void cluster_wait() {
   asm volatile("barrier.cluster.wait.acquire.aligned;\n" ::: "memory");
 #endif
 }
-__device__ __forceinline__ void cluster_store2(uint32_t shared, uint32_t rank, float a, float b) {
+__device__ __forceinline__ uint32_t cluster_address(uint32_t shared, uint32_t rank) {
+  uint32_t there = 0;
 #if __CUDA_ARCH__ >= 900
-  uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;\n" : "=r"(there) : "r"(shared), "r"(rank));
+#endif
+  return there;
+}
+__device__ __forceinline__ void cluster_store2(uint32_t there, float a, float b) {
+#if __CUDA_ARCH__ >= 900
   asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};\n" ::"r"(there), "f"(a), "f"(b) : "memory");
 #endif
 }
-__device__ __forceinline__ void cluster_store2(uint32_t shared, uint32_t rank, int a, int b) {
-  cluster_store2(shared, rank, __int_as_float(a), __int_as_float(b));
+__device__ __forceinline__ void cluster_store2(uint32_t there, int a, int b) {
+  cluster_store2(there, __int_as_float(a), __int_as_float(b));
 }
 __device__ __forceinline__ float4 cluster_load(uint32_t shared, uint32_t rank) {
   float4 v{};
