@@ -4,8 +4,7 @@
 //
 //   kernel_bench check                     every kernel and split of every shape against a slow one
 //   kernel_bench check-few                 some of them, for compute-sanitizer
-//   kernel_bench time 1,8,32,128 [TABLE [FEW]]   tunes and times whole programs; keeps the tuned
-//   table; FEW: share of the time that a smaller set of kernels may cost (0.02 under MPS)
+//   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
 //   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
 //   clock
@@ -213,7 +212,7 @@ int check(int64_t batch, bool few) {
   return bad != 0;
 }
 
-int time_programs(const std::vector<int64_t>& batches, const char* path, double few_kernels) {
+int time_programs(const std::vector<int64_t>& batches, const char* path) {
   const DeviceFacts device = must(device_facts());
   std::printf("%s, %s, %d multiprocessors, driver %s\n", device.name.c_str(), device.arch.c_str(),
               device.multiprocessors, device.driver.c_str());
@@ -221,8 +220,7 @@ int time_programs(const std::vector<int64_t>& batches, const char* path, double 
   TunedTable table = path != nullptr ? read_table(path) : TunedTable();
   for (const plan::Program& program : loaded->plan.programs) {
     Placed placed = place(*loaded, program);
-    const TuneReport report =
-        must(tune(placed.launches, device, table, {.few_kernels = few_kernels}));
+    const TuneReport report = must(tune(placed.launches, device, table, {}));
     const Spread us = must(time_spread(placed.launches, device, 100));
     const double stream_us = must(time_launches(placed.launches, device, 20, 10));
     double flops = 0, bytes = 0;
@@ -403,7 +401,7 @@ int main(int argc, char** argv) {
     std::vector<int64_t> batches;
     std::istringstream list(argv[2]);
     for (std::string one; std::getline(list, one, ',');) batches.push_back(std::atoi(one.c_str()));
-    return time_programs(batches, argc > 3 ? argv[3] : nullptr, argc > 4 ? std::atof(argv[4]) : 0);
+    return time_programs(batches, argc > 3 ? argv[3] : nullptr);
   }
   if (mode == "layers" && argc > 2) return layers(std::atoi(argv[2]), argc > 3 ? argv[3] : nullptr);
   if (mode == "serve" && argc > 5)
@@ -411,7 +409,7 @@ int main(int argc, char** argv) {
                     argc > 6 ? std::atoi(argv[6]) : 1);
   std::fprintf(
       stderr,
-      "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE [FEW]] | layers "
+      "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE] | layers "
       "BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
       "[BATCH [own]] | pictures FOLDER ROWS MODEL..., each with --bf16 or --int8\n");
   return 2;

@@ -46,12 +46,10 @@ if nvidia-cuda-mps-control -d; then
   timeout 60 "$bench" time 1,8 "$out/slice.table" | tee "$out/slice.txt"
   timeout 60 "$bench" layers 1 "$out/slice.table" > "$out/layers1-slice.txt"
   timeout 60 python3 "$here/torch_peer.py" 1 2>> "$out/torch.err" | sed 's/^/slice: /' | tee -a "$out/torch.txt"
-  timeout 20 "$bench" serve 2 0 "$out/slice.table" 1 1 | sed 's/^/one alone: /' | tee "$out/serve.txt"
-  at=$(($(date +%s) + 5))
-  pids=()
-  for _ in 1 2 3 4 5 6 7; do timeout 30 "$bench" serve 3 $at "$out/slice.table" 1 1 >> "$work/seven.txt" & pids+=($!); done
-  wait "${pids[@]}"
-  sed 's/^/seven at once: /' "$work/seven.txt" | tee -a "$out/serve.txt"
+  : > "$out/serve.txt"
+  for count in 1 2 4 7; do timeout -k 1 20 "$bench" slices $count 2 "$out/slice.table" | tee -a "$out/serve.txt"; done
+  timeout -k 1 20 "$bench" slices 7 2 "$out/slice.table" 1 own | tee -a "$out/serve.txt"
+  timeout -k 1 20 "$bench" slices 7 2 "$out/slice.table" 8 | tee -a "$out/serve.txt"
 else
   echo "MPS does not start here: no slices were measured"
 fi

@@ -7,7 +7,7 @@ import sys
 out = pathlib.Path(sys.argv[1])
 TIME = re.compile(r"batch\s+(\d+):\s+([\d.]+) us alone \(p10 ([\d.]+), p90 ([\d.]+)\),\s+([\d.]+) us in a row:\s+(\d+) img/s,\s+(\d+) TFLOP/s")
 TORCH = re.compile(r"(slice: )?torch (\S+) batch (\d+): p50 ([\d.]+) us, (\d+) img/s")
-SERVE = re.compile(r"(one alone|seven at once): .*: (\d+) img/s, p50 ([\d.]+) us, p99 ([\d.]+) us")
+SLICES = re.compile(r"slices: (\d+) of \d+ multiprocessors, (one copy of the|their own) weights, batch (\d+): (\d+) img/s in all, p50 ([\d.]+) us .*p99 ([\d.]+) us")
 GFLOP, WEIGHTS_MB, TFLOPS, GBS, SMS = 8.17, 47.0, 989.4, 3350.0, 132
 
 
@@ -33,13 +33,10 @@ for file, label, sms in (("whole.txt", "whole GPU", 132), ("slice.txt", "18 mult
         result["rows"].append(row)
         print(f"{label + ', batch ' + str(batch):<34}{row['p50_us']:>9.1f}{m[3] + '..' + m[4]:>16}{row['img_s']:>9}"
               f"{peer if peer else '-':>12}{row['roofline_us']:>13}")
-serve = [(m[1], int(m[2]), float(m[3]), float(m[4])) for m in SERVE.finditer(text("serve.txt"))]
-alone = [s for s in serve if s[0] == "one alone"]
-seven = [s for s in serve if s[0] == "seven at once"]
-if alone and seven:
-    p50 = sorted(s[2] for s in seven)[len(seven) // 2]
-    result["seven"] = {"slices": len(seven), "img_s": sum(s[1] for s in seven), "p50_us": p50, "alone_p50_us": alone[0][2],
-                       "interference": round(p50 / alone[0][2], 3)}
-    print(f"{len(seven)} slices at once, batch 1, copies included: {result['seven']['img_s']} img/s; p50 {p50:.0f} us, "
-          f"alone {alone[0][2]:.0f} us: {p50 / alone[0][2]:.2f}x")
+result["slices"] = [{"slices": int(m[1]), "weights": "one copy" if m[2].startswith("one") else "own", "batch": int(m[3]), "img_s": int(m[4]), "p50_us": float(m[5]),
+                     "p99_us": float(m[6])} for m in SLICES.finditer(text("serve.txt"))]
+alone = next((row["p50_us"] for row in result["slices"] if row["slices"] == 1 and row["batch"] == 1), None)
+for row in result["slices"]:
+    against = f", {row['p50_us'] / alone:.2f}x one alone" if alone and row["batch"] == 1 else ""
+    print(f"{row['slices']} slices at once, weights: {row['weights']}, batch {row['batch']}, copies included: {row['img_s']} img/s; p50 {row['p50_us']:.0f} us{against}")
 (out / "gpu.json").write_text(json.dumps(result, indent=1))

@@ -145,8 +145,7 @@ class CudaEngine final : public Engine {
     }
     ASSIGN_OR_RETURN(auto model,
                      CudaModel::make(source, std::move(found.plan), places_,
-                                     {&table, settings.tune, tuned_here, few_kernels_loss(target)},
-                                     sharing_, host_));
+                                     {&table, settings.tune, tuned_here}, sharing_, host_));
     if (model->timed() > 0)
       if (const Status kept = cache.add(table); !kept.ok())
         log::warn("tuning_not_kept", {{"why", kept.error().what}});

@@ -158,8 +158,7 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choic
       launch.kernel = launch.choice.kernel->name;
     }
     if (!complete && choices.may_tune) {
-      ASSIGN_OR_RETURN(const TuneReport report, tune(launches, place.device, *choices.table,
-                                                     {.few_kernels = choices.few_kernels}));
+      ASSIGN_OR_RETURN(const TuneReport report, tune(launches, place.device, *choices.table, {}));
       timed_ += report.timed;
       log::info("tuned", {{"batch", program.batch},
                           {"kernels_timed", report.timed},

@@ -35,7 +35,6 @@ class CudaModel final : public Model {
     TunedTable* table = nullptr;
     bool may_tune = true;
     bool trust_plan = true;
-    double few_kernels = 0;  // TuneSettings::few_kernels
   };
   // `sharing` may be null; it and `host` outlive the model.
   static Result<std::unique_ptr<CudaModel>> make(const ModelSource& source, plan::Plan plan,

@@ -24,6 +24,4 @@ plan::Target target_of(const DeviceFacts& device, bool green) {
   return target;
 }
 
-double few_kernels_loss(const plan::Target& target) { return target.walls == "mps" ? 0.02 : 0; }
-
 }  // namespace corolla::engine::cuda

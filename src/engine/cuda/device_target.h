@@ -9,8 +9,4 @@ namespace corolla::engine::cuda {
 // with ("mps", "mig"), else "whole".
 plan::Target target_of(const DeviceFacts& device, bool green);
 
-// TuneSettings::few_kernels: worth it where other processes run on the same multiprocessors'
-// caches.
-double few_kernels_loss(const plan::Target& target);
-
 }  // namespace corolla::engine::cuda

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/cuda/device_target.h"
 #include "engine/cuda/lowering.h"
 
 namespace corolla::engine::cuda {
@@ -64,8 +63,7 @@ Result<std::vector<TunedProgram>> tune_plan(plan::Plan& plan, const plan::Target
                      lower(plan, program, addresses, derived, device.compute_capability));
     TunedProgram made;
     made.batch = program.batch;
-    ASSIGN_OR_RETURN(made.report,
-                     tune(launches, device, table, {.few_kernels = few_kernels_loss(target)}));
+    ASSIGN_OR_RETURN(made.report, tune(launches, device, table, {}));
     ASSIGN_OR_RETURN(const Spread spread, time_spread(launches, device, 100));
     made.microseconds = spread.p50;
     made.p10 = spread.p10;

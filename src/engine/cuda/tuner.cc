@@ -196,36 +196,6 @@ Result<double> time_launches(std::span<const Launch> launches, const DeviceFacts
   return spread.p50;
 }
 
-std::set<std::string_view> few_kernels(const std::vector<TimedShape>& shapes, double loss) {
-  std::set<std::string_view> kept;
-  for (const TimedShape& shape : shapes)
-    for (const TimedShape::Choice& choice : shape.choices) kept.insert(choice.kernel);
-  // Of all shapes, without kernel `without`. Infinite where a shape has no other.
-  const auto total = [&](std::string_view without) {
-    double sum = 0;
-    for (const TimedShape& shape : shapes) {
-      double least = shape.choices.empty() ? 0 : 1e30;
-      for (const TimedShape::Choice& choice : shape.choices)
-        if (choice.kernel != without && kept.contains(choice.kernel))
-          least = std::min(least, choice.us);
-      sum += least * shape.launches;
-    }
-    return sum;
-  };
-  const double most = total("") * (1 + loss);
-  for (;;) {
-    std::string_view best;
-    double least = most;
-    for (const std::string_view kernel : kept)
-      if (const double us = total(kernel); us <= least) {
-        least = us;
-        best = kernel;
-      }
-    if (best.empty()) return kept;
-    kept.erase(best);
-  }
-}
-
 Result<TuneReport> tune(std::vector<Launch>& launches, const DeviceFacts& device, TunedTable& table,
                         const TuneSettings& settings) {
   TuneReport report;
@@ -260,30 +230,12 @@ Result<TuneReport> tune(std::vector<Launch>& launches, const DeviceFacts& device
               [](const Ranked& a, const Ranked& b) { return a.us < b.us; });
     if (ranked.empty() || ranked.front().us >= 1e29)
       return Error{Code::kInternal, "no kernel runs '" + key + "' on " + device.name};
-  }
-  if (settings.few_kernels > 0) {
-    std::vector<TimedShape> timed;
-    for (const auto& [key, ranked] : open) {
-      TimedShape& shape = timed.emplace_back();
-      shape.launches = static_cast<double>(shapes[key].size());
-      for (const Ranked& one : ranked)  // the fastest first
-        if (one.us < 1e29 &&
-            std::none_of(shape.choices.begin(), shape.choices.end(),
-                         [&](const auto& c) { return c.kernel == one.choice.kernel->name; }))
-          shape.choices.push_back({one.choice.kernel->name, one.us});
+    for (Launch* launch : same) {
+      launch->choice = ranked.front().choice;
+      launch->kernel = ranked.front().choice.kernel->name;
     }
-    const auto kept = few_kernels(timed, settings.few_kernels);
-    for (auto& [key, ranked] : open)
-      std::erase_if(ranked,
-                    [&](const Ranked& one) { return !kept.contains(one.choice.kernel->name); });
-  }
-  for (auto& [key, ranked] : open) {
+    report.alone_us += ranked.front().us * static_cast<double>(same.size());
     const ConvChoice& choice = ranked.front().choice;
-    for (Launch* launch : shapes[key]) {
-      launch->choice = choice;
-      launch->kernel = choice.kernel->name;
-    }
-    report.alone_us += ranked.front().us * static_cast<double>(shapes[key].size());
     table[key] = {std::string(choice.kernel->name), choice.splits, choice.cluster,
                   ranked.front().us};
   }

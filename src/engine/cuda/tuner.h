@@ -8,10 +8,8 @@
 // Not thread-safe. Nothing else should run on the device meanwhile.
 #pragma once
 #include <map>
-#include <set>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine/cuda/lowering.h"
@@ -51,23 +49,7 @@ ConvChoice likely_choice(const ConvProblem& problem, const DeviceFacts& device);
 struct TuneSettings {
   bool in_place = true;  // the second round
   int repeats = 10;
-  // How much slower a program may be by a smaller set of kernels (0.02), where other processes'
-  // code competes for the multiprocessors' instruction caches; 0: the fastest of each shape.
-  double few_kernels = 0;
 };
-
-// What one shape was timed with, and how many launches have it.
-struct TimedShape {
-  struct Choice {
-    std::string_view kernel;
-    double us;  // the least of this kernel
-  };
-  std::vector<Choice> choices;
-  double launches = 1;
-};
-// A small set of kernels with which all shapes together take at most (1 + loss) times the least:
-// those go first that are missed least. A shape's only kernel always stays.
-std::set<std::string_view> few_kernels(const std::vector<TimedShape>& shapes, double loss);
 struct TuneReport {
   double alone_us = 0;   // sum of the best of each convolution
   double before_us = 0;  // the whole program after the first round

@@ -122,23 +122,5 @@ TEST(CudaEngine, OptionsAreCheckedBeforeTheDevice) {
   }
 }
 
-TEST(FewKernels, ThoseGoThatAreMissedLeast) {
-  const std::vector<TimedShape> shapes = {
-      {{{"a", 10}, {"b", 10.1}, {"c", 14}}, 3},
-      {{{"b", 20}, {"c", 20.2}}, 1},
-      {{{"c", 5}, {"d", 4.9}}, 1},
-  };
-  using Names = std::set<std::string_view>;
-  EXPECT_EQ(few_kernels(shapes, 0), (Names{"a", "b", "d"})) << "what is the fastest nowhere goes";
-  EXPECT_EQ(few_kernels(shapes, 0.02), (Names{"b", "d"}));
-  EXPECT_EQ(few_kernels(shapes, 10), (Names{"b", "d"})) << "every shape keeps one";
-}
-
-TEST(FewKernels, AShapesOnlyKernelStays) {
-  EXPECT_EQ(few_kernels({{{{"a", 1}}, 1}, {{{"b", 1}}, 1}}, 100),
-            (std::set<std::string_view>{"a", "b"}));
-  EXPECT_TRUE(few_kernels({}, 0.1).empty());
-}
-
 }  // namespace
 }  // namespace corolla::engine::cuda
