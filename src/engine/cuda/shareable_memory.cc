@@ -65,7 +65,8 @@ Result<CUmemAllocationProp> properties() {
   CUDA_OR_RETURN("cannot find the device", cudaGetDevice(&device));
   CUmemAllocationProp made = {};
   made.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-  made.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device}};
+  made.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  made.location.id = device;
   made.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
   return made;
 }
