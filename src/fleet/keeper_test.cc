@@ -80,6 +80,30 @@ TEST_F(KeeperTest, AKilledWorkerIsReplacedAndTheOthersNoticeNothing) {
   EXPECT_EQ(fleet.http("/"), "2");
 }
 
+TEST_F(KeeperTest, WhatAWorkerSharesOutlivesItAndGoesToTheNext) {
+  FleetHarness fleet(2);
+  fleet.env["FAKE_WORKER_SHARES"] = "1";
+  fleet.start();
+  const auto says = [&](const std::string& text) {
+    fleet.await([&](const FleetStatus&) { return fleet.log().find(text) != std::string::npos; });
+  };
+  const auto holds = [&](uint32_t worker, uint32_t maker) {
+    says("worker " + std::to_string(worker) + " has the memory of worker " + std::to_string(maker));
+  };
+  const bool first_made = [&] {
+    says("has the memory of");
+    return fleet.log().find("worker 1 has the memory of worker 1") != std::string::npos;
+  }();
+  const uint32_t maker = first_made ? 1 : 2;
+  holds(3 - maker, maker);
+  const FleetStatus before = fleet.status();
+  for (const auto& worker : before.workers()) {
+    if (worker.worker() != maker) continue;
+    ASSERT_EQ(::kill(worker.pid(), SIGKILL), 0);
+  }
+  holds(3, maker);
+}
+
 TEST_F(KeeperTest, ACrashLoopIsParkedAndTheOthersGoOn) {
   FleetHarness fleet(2);
   fleet.config.restart.crash_limit = 3;

@@ -2,7 +2,11 @@
 //
 // FAKE_WORKER_CRASHES=<slice id>, or "all": aborts as soon as it is told that it runs there.
 // FAKE_WORKER_STAYS=1: does not leave when told to.
+// FAKE_WORKER_SHARES=1: has a memory in common with the others, and says who made it.
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +21,7 @@ int main() {
   using corolla::link::Message;
   Channel keeper{Fd(corolla::link::kKeeperFd)};
   Channel front;
+  unsigned number = 0;
   for (;;) {
     pollfd fds[2] = {{keeper.fd(), POLLIN, 0}, {front ? front.fd() : -1, POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0) continue;
@@ -43,6 +48,24 @@ int main() {
         Message hello;
         hello.mutable_worker_hello()->set_engine("fake 1");
         (void)keeper.send(hello).ok();
+        number = message.worker_welcome().worker();
+        if (std::getenv("FAKE_WORKER_SHARES")) {
+          Message want;
+          want.mutable_want_shared()->set_name("memory");
+          (void)keeper.send(want).ok();
+        }
+      } else if (message.has_shared_is()) {
+        unsigned maker = number;
+        if ((*received)->fds.empty()) {
+          const Fd memory(::memfd_create("fake", MFD_CLOEXEC));
+          if (::pwrite(memory.get(), &number, sizeof number, 0) != sizeof number) return 1;
+          Message made;
+          made.mutable_shared_made()->set_name("memory");
+          (void)keeper.send(made, {memory.get()}).ok();
+        } else if (::pread((*received)->fds[0].get(), &maker, sizeof maker, 0) != sizeof maker) {
+          return 1;
+        }
+        std::fprintf(stderr, "worker %u has the memory of worker %u\n", number, maker);
       } else if (message.has_meet_front()) {
         front = Channel(std::move((*received)->fds.at(0)));
       } else if (message.has_quit() && !std::getenv("FAKE_WORKER_STAYS")) {
