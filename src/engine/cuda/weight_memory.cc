@@ -1,7 +1,9 @@
 #include "engine/cuda/weight_memory.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,13 +13,16 @@
 namespace corolla::engine::cuda {
 namespace {
 
-// One that another MIG instance, or another GPU, does not have.
+// One that another GPU does not have, nor another MIG instance, which is named where it is visible.
 Result<std::string> device_id() {
   int device = 0;
   cudaDeviceProp properties;
   CUDA_OR_RETURN("cannot find the device", cudaGetDevice(&device));
   CUDA_OR_RETURN("cannot read what the device is", cudaGetDeviceProperties(&properties, device));
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   std::string text;
+  if (visible != nullptr && std::string_view(visible).starts_with("MIG"))
+    text = std::string(visible) + " ";
   for (const char byte : properties.uuid.bytes) {
     static constexpr char kDigits[] = "0123456789abcdef";
     const auto value = static_cast<unsigned char>(byte);
