@@ -1,9 +1,10 @@
 # ./dev build, test, sanitize, fuzz.
 
 configure_flags() {
-  local cxx=g++
-  [ "$(distribution)" = ubuntu-22.04 ] && cxx=g++-12
-  printf '%s\n' -G Ninja "-DCMAKE_CXX_COMPILER=$cxx"
+  # Ubuntu 22.04's own g++ is 11, which lacks parts of C++20.
+  local version=
+  [ "$(distribution)" = ubuntu-22.04 ] && version=-12
+  printf '%s\n' -G Ninja "-DCMAKE_C_COMPILER=gcc$version" "-DCMAKE_CXX_COMPILER=g++$version"
 }
 
 # dev_build FOLDER [CMAKE FLAGS...]: everything, or the one target that BUILD_TARGET names.
