@@ -25,6 +25,8 @@ constexpr size_t kDirectFrom = 4096;
 constexpr size_t kFillBytes = 256 << 10;
 // With so many frames waiting for a client that does not read, its input is not read either.
 constexpr size_t kMaxOutboundFrames = 4096;
+// RFC 9218, section 2.1; Ubuntu 22.04's nghttp2 has no name for it.
+constexpr int32_t kNoPriorities = 9;
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr std::array<uint8_t, 8> kAlivePing = {'a', 'l', 'i', 'v', 'e', 0, 0, 0};
 
@@ -61,7 +63,7 @@ H2Connection::H2Connection(ConnectionSet& set, std::unique_ptr<Stream> stream,
       {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits_.max_frame},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
        static_cast<uint32_t>(set_.limits().max_header_bytes)},
-      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+      {kNoPriorities, 1},
   };
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
