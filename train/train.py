@@ -33,6 +33,8 @@ def arguments(argv):
     p.add_argument("--size", type=int, default=224, help="pixels a side (default 224)")
     p.add_argument("--progressive", action=argparse.BooleanOptionalAction, default=True,
                    help="begin with small pictures (default)")
+    p.add_argument("--schedule", metavar="SIDExEPOCHS,...",
+                   help="pictures' side and epochs, phase by phase, instead of --epochs and --progressive: 64x6,96x4,160x2")
     p.add_argument("--amp", action=argparse.BooleanOptionalAction, default=True, help="bf16 arithmetic (default)")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     p.add_argument("--seed", type=int, default=0)
@@ -54,6 +56,12 @@ def check(a):
         raise Refusal(f"--patience must be 0 or more, not {a.patience}.")
     if not 0 <= a.smoothing < 1:
         raise Refusal(f"--smoothing must be from 0 to below 1, not {a.smoothing}.")
+    if a.schedule:
+        phases = [re.fullmatch(r"(\d{1,4})x(\d{1,4})", phase) for phase in a.schedule.split(",")]
+        if not all(phases) or any(int(p[1]) < 32 or int(p[2]) < 1 for p in phases):
+            raise Refusal("--schedule is SIDExEPOCHS,... with sides of at least 32, for example 64x6,96x4,160x2; "
+                          f"not '{printable(a.schedule)}'.")
+        a.schedule = [(int(p[1]), int(p[2])) for p in phases]
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", a.name):
         raise Refusal(f"--name may hold letters, digits, '.', '_' and '-' only, not '{printable(a.name)}'.")
 
@@ -75,6 +83,8 @@ def pick_device(wanted):
 def run(argv):
     a = arguments(argv)
     check(a)
+    # Threads that spin at barriers make a training crawl on a machine whose cores others use as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from trainlib import card, checkpoint, export, folder, loop
     from trainlib.resnet import ResNet
 
@@ -125,8 +135,8 @@ def run(argv):
                ("unreadable pictures skipped", skipped),
                ("top-1 / top-5", f"{100 * top1:.2f} % / {100 * top5:.2f} %"),
                ("ONNX against PyTorch, largest difference", f"{off:.1e}"),
-               ("training", f"{done['seconds'] / 60:.1f} min on {_machine(device)}, "
-                            f"{'bf16' if done['mixed_precision'] else 'float32'}, {done['stopped']}")]
+               ("training", f"{done['seconds'] / 60:.1f} min on {_machine(device)} ({done['cpu_seconds'] / 60:.0f} min of CPU time), "
+                            f"{'bf16' if done['mixed_precision'] else 'float32'}, {done['epochs']} epochs, {done['stopped']}")]
     command = "python train/train.py " + " ".join(shlex.quote(x) for x in argv)
     card.write(target, f"Model card: {a.name}", [f"Trained by Corolla's `train/train.py` on {printable(a.data)}."],
                figures, card.confusion(outputs, labels, len(classes)), classes, [command], a.licence)

@@ -133,6 +133,13 @@ def test_pictures_grow_towards_the_end():
     assert loop.side_at(0.0, 224, False) == 224
 
 
+def test_a_schedule_names_the_side_of_every_epoch(flowers5, tmp_path, tool, refuses):
+    code, _, err = tool(train, flowers5, "--out", tmp_path, *TINY, "--schedule", "32x2,48x1")
+    assert code == 0, err
+    assert [row["side"] for row in log(tmp_path)] == ["32", "32", "48"]
+    assert "48 x 3" in refuses(train, flowers5, "--out", tmp_path, *TINY, "--schedule", "48 x 3")
+
+
 def test_an_image_folder_without_val_gives_some_away(flowers5):
     pictures = folder.load(str(flowers5 / "train"), 32)
     kept, held = folder.hold_out(pictures, 0.15, 0)

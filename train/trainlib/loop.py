@@ -46,6 +46,13 @@ def side_at(progress, side, progressive):
     return side if share == 1.0 else max(64, round(side * share / 32) * 32)
 
 
+def sides_of(options):
+    """Picture side of every epoch: as --schedule says, else --epochs of them, growing with --progressive."""
+    if options.schedule:
+        return [side for side, epochs in options.schedule for _ in range(epochs)]
+    return [side_at(e / options.epochs, options.size, options.progressive) for e in range(options.epochs)]
+
+
 def rate_at(step, steps, warmup):
     if step < warmup:
         return (step + 1) / warmup
@@ -75,8 +82,9 @@ def fit(model, train, val, options, folder, device):
     """Trains `model` in place (its averaged weights at the best epoch) and returns what was done, as a dict."""
     torch.manual_seed(options.seed)
     side, batch = options.size, min(options.batch, len(train))
-    per_epoch = max(1, len(train) // batch)
-    steps = per_epoch * options.epochs
+    sides = sides_of(options)
+    epochs, per_epoch = len(sides), max(1, len(train) // batch)
+    steps = per_epoch * epochs
     decays = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     peak = options.lr * batch / 256
@@ -84,11 +92,11 @@ def fit(model, train, val, options, folder, device):
                                  {"params": others, "weight_decay": 0.0}], lr=peak, momentum=0.9, nesterov=True)
     loss_of = nn.CrossEntropyLoss(label_smoothing=options.smoothing)
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    begun, best, since_best, spent = 0, -1.0, 0, 0.0
+    begun, best, since_best, spent, cpu_spent = 0, -1.0, 0, 0.0, 0.0
     state_path, best_path = os.path.join(folder, "checkpoint.pt"), os.path.join(folder, "best.pt")
     log_path = os.path.join(folder, "log.csv")
-    identity = {"arch": options.arch, "classes": model.fc.out_features, "epochs": options.epochs, "size": side,
-                "batch": batch, "seed": options.seed, "pictures": len(train)}
+    identity = {"arch": options.arch, "classes": model.fc.out_features, "epochs": epochs, "size": side,
+                "sides": sides, "batch": batch, "seed": options.seed, "pictures": len(train)}
     if os.path.exists(state_path) and not options.fresh:
         state = checkpoint.load(state_path)
         if state["identity"] != identity:
@@ -99,7 +107,8 @@ def fit(model, train, val, options, folder, device):
         optimiser.load_state_dict(state["optimiser"])
         average = {k: v.to(device) for k, v in state["average"].items()}
         begun, best, since_best, spent = state["epoch"], state["best"], state["since_best"], state["spent"]
-        print(f"resumed at epoch {begun + 1} of {options.epochs}", flush=True)
+        cpu_spent = state["cpu_spent"]
+        print(f"resumed at epoch {begun + 1} of {epochs}", flush=True)
     else:
         with open(log_path, "w", newline="") as f:
             csv.writer(f).writerow(["epoch", "side", "lr", "train_loss", "val_top1", "val_top5", "seconds"])
@@ -107,14 +116,14 @@ def fit(model, train, val, options, folder, device):
     amp = options.amp and (device.type == "cuda" or _cpu_computes_bf16())
     shadow = _twin(model, options.arch, device)
     stopped = "ran all epochs"
-    for epoch in range(begun, options.epochs):
-        start = time.time()
-        now = side_at(epoch / options.epochs, side, options.progressive)
+    for epoch in range(begun, epochs):
+        start, cpu_start = time.time(), time.process_time()
+        now = sides[epoch]
         chance = torch.Generator(device).manual_seed(options.seed * 100003 + epoch)
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed * 7919 + epoch))
         model.train()
         total = torch.zeros((), device=device)
-        with bar(per_epoch, f"epoch {epoch + 1}/{options.epochs} at {now}", "batch") as progress:
+        with bar(per_epoch, f"epoch {epoch + 1}/{epochs} at {now}", "batch") as progress:
             for i in range(per_epoch):
                 step = epoch * per_epoch + i
                 lr = peak * rate_at(step, steps, min(steps // 10 + 1, per_epoch * 3))
@@ -137,6 +146,7 @@ def fit(model, train, val, options, folder, device):
         top1, top5 = top(outputs, truth, 1), top(outputs, truth, 5)
         seconds = time.time() - start
         spent += seconds
+        cpu_spent += time.process_time() - cpu_start
         with open(log_path, "a", newline="") as f:
             csv.writer(f).writerow([epoch + 1, now, f"{lr:.5f}", f"{total.item() / per_epoch:.4f}", f"{top1:.4f}",
                                     f"{top5:.4f}", f"{seconds:.1f}"])
@@ -146,16 +156,16 @@ def fit(model, train, val, options, folder, device):
         if top1 >= best:  # of equally good epochs the last one is kept: it saw the larger pictures
             best = top1
             checkpoint.save({"model": average, "identity": identity, "epoch": epoch + 1}, best_path)
-        if (epoch + 1) % options.save_every == 0 or epoch + 1 == options.epochs:
+        if (epoch + 1) % options.save_every == 0 or epoch + 1 == epochs:
             checkpoint.save({"model": model.state_dict(), "average": average, "optimiser": optimiser.state_dict(),
                              "epoch": epoch + 1, "best": best, "since_best": since_best, "spent": spent,
-                             "identity": identity}, state_path)
+                             "cpu_spent": cpu_spent, "identity": identity}, state_path)
         if options.patience and since_best >= options.patience:
             stopped = f"stopped early after epoch {epoch + 1}: no better for {options.patience} epochs"
             print(stopped, flush=True)
             break
     model.load_state_dict({k: v.to(device) for k, v in checkpoint.load(best_path)["model"].items()})
-    return {"best_val_top1": best, "seconds": spent, "stopped": stopped, "mixed_precision": amp}
+    return {"best_val_top1": best, "seconds": spent, "cpu_seconds": cpu_spent, "epochs": epochs, "stopped": stopped, "mixed_precision": amp}
 
 
 def _cpu_computes_bf16():
