@@ -96,7 +96,8 @@ class Engine {
   virtual std::string name() const = 0;  // "openvino 2026.4.1"
 
   // Compiles or fetches from the cache, then runs every shape that will be used once, so that no
-  // request pays for it. kInvalidArgument: the file is wrong, and why. Takes from milliseconds to
+  // request pays for it; shapes without which requests can be answered, too, may follow behind.
+  // kInvalidArgument: the file is wrong, and why. Takes from milliseconds to
   // minutes.
   virtual Result<std::unique_ptr<Model>> load(const ModelSource& source) = 0;
 

@@ -14,16 +14,16 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "plan/mapped_file.h"
 
 namespace corolla::engine {
 namespace {
 
-constexpr char kMagic[16] = "corolla-blob-1\n";
+constexpr char kMagic[16] = "corolla-blob-2\n";
 
 struct Header {
   char magic[16];
-  uint64_t bytes;
-  char sha256[64];
+  uint64_t bytes, hash;
   char key[64];
 };
 static_assert(sizeof(Header) <= Blob::kHeaderBytes);
@@ -53,8 +53,6 @@ std::optional<Mapping> map_file(const std::string& path) {
   return Mapping(static_cast<std::byte*>(data), static_cast<size_t>(st.st_size));
 }
 
-}  // namespace
-
 std::string sha256_hex(std::span<const std::byte> bytes) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned length = 0;
@@ -68,7 +66,9 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   return text;
 }
 
-Result<std::string> file_sha256(const std::string& path) {
+}  // namespace
+
+Result<std::string> file_hash(const std::string& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0)
     return Error{Code::kInvalidArgument,
@@ -81,7 +81,7 @@ Result<std::string> file_sha256(const std::string& path) {
   if (!map)
     return Error{Code::kInvalidArgument,
                  "the model file " + path + " cannot be read: " + std::strerror(errno)};
-  return sha256_hex(map->bytes());
+  return std::to_string(st.st_size) + " " + plan::hash_text(plan::content_hash(map->bytes()));
 }
 
 BlobCache::BlobCache(std::string directory) : directory_(std::move(directory)) {
@@ -101,12 +101,10 @@ std::optional<Blob> BlobCache::find(const std::string& key) const {
   Header header;
   std::memcpy(&header, map->data(), sizeof header);
   const auto content = map->bytes().subspan(Blob::kHeaderBytes);
-  const auto same = [](const char(&have)[64], const std::string& want) {
-    return std::memcmp(have, want.data(), sizeof have) == 0;
-  };
+  const std::string own_key = sha256_hex(std::as_bytes(std::span(key)));
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.bytes != content.size() ||
-      !same(header.key, sha256_hex(std::as_bytes(std::span(key)))) ||
-      !same(header.sha256, sha256_hex(content)))
+      std::memcmp(header.key, own_key.data(), sizeof header.key) != 0 ||
+      header.hash != plan::content_hash(content))
     return std::nullopt;
   (void)::utimensat(AT_FDCWD, file.c_str(), nullptr, 0);  // used just now
   return Blob(*std::move(map));
@@ -117,8 +115,7 @@ Status BlobCache::put(const std::string& key, const std::string& content) {
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.bytes = content.size();
-  std::memcpy(header.sha256, sha256_hex(std::as_bytes(std::span(content))).data(),
-              sizeof header.sha256);
+  header.hash = plan::content_hash(std::as_bytes(std::span(content)));
   std::memcpy(header.key, sha256_hex(std::as_bytes(std::span(key))).data(), sizeof header.key);
   std::string head(Blob::kHeaderBytes, '\0');
   std::memcpy(head.data(), &header, sizeof header);

@@ -1,5 +1,5 @@
 // Compiled models on disk, one file a key. Written to one side and renamed into place, so a reader
-// sees a whole file or none; checked by SHA-256 when read, so a damaged file counts as none. Knows
+// sees a whole file or none; checked by a hash when read, so a damaged file counts as none. Knows
 // nothing of OpenVINO.
 //
 // Safe between threads and processes. Several workers that miss the same key at once wait for the
@@ -16,10 +16,9 @@
 
 namespace corolla::engine {
 
-// 64 hexadecimal digits.
-std::string sha256_hex(std::span<const std::byte> bytes);
-// Of a whole file; kInvalidArgument with the path when it cannot be read.
-Result<std::string> file_sha256(const std::string& path);
+// Size and hash of a whole file, as text: tells models apart, and guards against nobody. 5 ms for
+// 25 MB, where SHA-256 takes 17. kInvalidArgument with the path when it cannot be read.
+Result<std::string> file_hash(const std::string& path);
 
 // A blob in the page cache: workers that map the same file share its memory.
 class Blob {

@@ -47,7 +47,7 @@ TEST_F(BlobCacheTest, KeepsWhatItIsGivenUnderItsKey) {
 TEST_F(BlobCacheTest, AnyDamageCountsAsNone) {
   BlobCache cache(directory.string());
   const std::string content(10000, 'x');
-  for (size_t at : {size_t{0}, size_t{17}, size_t{30}, size_t{100}, size_t{4096}, size_t{14095}}) {
+  for (size_t at : {size_t{0}, size_t{17}, size_t{27}, size_t{90}, size_t{4096}, size_t{14095}}) {
     ASSERT_TRUE(cache.put("a", content).ok());
     std::fstream file(only_blob(), std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(at));
@@ -110,13 +110,17 @@ TEST_F(BlobCacheTest, OneMakesAndTheOthersWait) {
   EXPECT_EQ(fs::file_size(directory / "made"), 1u);
 }
 
-TEST_F(BlobCacheTest, HashesAreSha256) {
-  EXPECT_EQ(sha256_hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  std::ofstream(directory / "file") << "abc";
-  EXPECT_EQ(*file_sha256((directory / "file").string()),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(file_sha256((directory / "none").string()).error().code, Code::kInvalidArgument);
-  EXPECT_EQ(file_sha256(directory.string()).error().code, Code::kInvalidArgument);
+TEST_F(BlobCacheTest, FilesAreToldApartByTheirContent) {
+  const auto hash = [&](const std::string& content) {
+    std::ofstream(directory / "file", std::ios::trunc) << content;
+    return *file_hash((directory / "file").string());
+  };
+  const std::string some = hash(std::string(5000, 'a'));
+  EXPECT_EQ(hash(std::string(5000, 'a')), some);
+  EXPECT_NE(hash(std::string(5001, 'a')), some);
+  EXPECT_NE(hash(std::string(4999, 'a') + 'b'), some);
+  EXPECT_EQ(file_hash((directory / "none").string()).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(file_hash(directory.string()).error().code, Code::kInvalidArgument);
 }
 
 }  // namespace

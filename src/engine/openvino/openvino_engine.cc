@@ -169,9 +169,8 @@ class OpenvinoEngine final : public Engine {
     parts.memory.push_back(plan.owner);
     for (const plan::Program& program : plan.programs) {
       if (!parts.rungs.empty() && program.batch > source.max_batch) break;
-      const auto blob = blob_of(plan, program);
-      const int rows = source.max_batch > 0 ? static_cast<int>(program.batch) : 1;
-      parts.rungs.emplace_back(rows, import(blob, settings));
+      add_rung(parts, source.max_batch > 0 ? static_cast<int>(program.batch) : 1,
+               blob_of(plan, program), settings);
     }
     ASSIGN_OR_RETURN(auto model, OpenvinoModel::make(source, std::move(parts)));
     RETURN_IF_ERROR(model->warm());
@@ -185,9 +184,18 @@ class OpenvinoEngine final : public Engine {
            source.images.empty();
   }
 
-  ov::CompiledModel import(std::span<const std::byte> blob, const Settings& settings) {
-    const ov::Tensor tensor(ov::element::u8, {blob.size()}, static_cast<const void*>(blob.data()));
-    return core_.import_model(tensor, "CPU", properties(settings));
+  // The first now, the others once the model serves.
+  void add_rung(ModelParts& parts, int rows, std::span<const std::byte> blob,
+                const Settings& settings) {
+    auto import = [this, rows, blob, settings] {
+      const ov::Tensor tensor(ov::element::u8, {blob.size()},
+                              static_cast<const void*>(blob.data()));
+      return Rung(rows, core_.import_model(tensor, "CPU", properties(settings)));
+    };
+    if (parts.rungs.empty())
+      parts.rungs.push_back(import());
+    else
+      parts.later.push_back(std::move(import));
   }
 
   ov::AnyMap properties(const Settings& settings) const {
@@ -202,7 +210,7 @@ class OpenvinoEngine final : public Engine {
 
   Result<std::string> key_of(const ModelSource& source, const Settings& settings) const {
     std::ostringstream key;
-    ASSIGN_OR_RETURN(const std::string hash, file_sha256(source.path));
+    ASSIGN_OR_RETURN(const std::string hash, file_hash(source.path));
     key << "model " << hash << "\nopenvino " << version_ << "\nbeside\n"
         << neighbours(source.path) << "threads " << settings.threads << "\nbf16 " << settings.bf16
         << "\nmax_batch " << source.max_batch << "\n";
@@ -234,13 +242,14 @@ class OpenvinoEngine final : public Engine {
     for (int rows; text >> rows;) {
       auto blob = cache_.find(rung_key(key, rows));
       if (!blob) return std::nullopt;
+      const auto bytes = blob->bytes();
+      parts.memory.push_back(std::make_shared<const Blob>(*std::move(blob)));
       try {
-        parts.rungs.emplace_back(rows, import(blob->bytes(), settings));
+        add_rung(parts, rows, bytes, settings);
       } catch (const std::exception& exception) {
         log::warn("cached_model_unusable", {{"why", plain_sentence(exception)}});
         return std::nullopt;
       }
-      parts.memory.push_back(std::make_shared<const Blob>(*std::move(blob)));
     }
     if (parts.rungs.empty()) return std::nullopt;
     return parts;

@@ -1,8 +1,12 @@
 #include "engine/openvino/openvino_model.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "base/log.h"
 #include "base/time.h"
 
 namespace corolla::engine {
@@ -92,10 +96,14 @@ Result<std::unique_ptr<OpenvinoModel>> OpenvinoModel::make(const ModelSource& so
   std::unique_ptr<OpenvinoModel> model(new OpenvinoModel());
   model->memory_ = std::move(parts.memory);
   model->rungs_ = std::move(parts.rungs);
+  model->later_ = std::move(parts.later);
+  // So that growing never moves the first, which the growing thread looks at.
+  model->rungs_.reserve(model->rungs_.size() + model->later_.size());
+  model->where_ = "model '" + source.name + "' (" + source.path + ")";
   model->any_shape_ = std::move(parts.any_shape);
   model->from_cache_ = parts.from_cache;
   model->batched_ = source.max_batch > 0;
-  RETURN_IF_ERROR(model->check_rungs(source));
+  for (const Rung& rung : model->rungs_) RETURN_IF_ERROR(model->check_rung(rung));
   RETURN_IF_ERROR(model->learn_ports(source));
   return model;
 }
@@ -111,32 +119,33 @@ std::unique_ptr<OpenvinoModel> OpenvinoModel::of_tensors(std::vector<TensorSpec>
   return model;
 }
 
+OpenvinoModel::~OpenvinoModel() {
+  stop_ = true;
+  if (growing_.joinable()) growing_.join();
+}
+
 // A compiled model that came from a file may be any; rows are counted in bytes from here on.
-Status OpenvinoModel::check_rungs(const ModelSource& source) const {
-  if (!batched_) return ok();
-  for (const Rung& rung : rungs_) {
-    if (rung.rows == 0) continue;
-    const auto check = [&](const std::vector<Port>& ports, const std::vector<Port>& first) {
-      if (ports.size() != first.size()) return false;
-      for (size_t i = 0; i < ports.size(); ++i) {
-        const ov::PartialShape shape = ports[i].get_partial_shape();
-        ov::PartialShape wanted = first[i].get_partial_shape();
-        if (shape.is_dynamic() || wanted.is_dynamic() || wanted.size() == 0) return false;
-        wanted[0] = rung.rows;
-        if (shape != wanted || ports[i].get_element_type() != first[i].get_element_type())
-          return false;
-      }
-      return true;
-    };
-    const ov::CompiledModel& first = rungs_.front().compiled;
-    if (!check(rung.compiled.inputs(), first.inputs()) ||
-        !check(rung.compiled.outputs(), first.outputs()))
-      return Error{Code::kInvalidArgument, "model '" + source.name + "' (" + source.path +
-                                               "): what is compiled for batches of " +
-                                               std::to_string(rung.rows) +
-                                               " has tensors of other shapes"};
-  }
-  return ok();
+Status OpenvinoModel::check_rung(const Rung& rung) const {
+  if (!batched_ || rung.rows == 0) return ok();
+  const auto check = [&](const std::vector<Port>& ports, const std::vector<Port>& first) {
+    if (ports.size() != first.size()) return false;
+    for (size_t i = 0; i < ports.size(); ++i) {
+      const ov::PartialShape shape = ports[i].get_partial_shape();
+      ov::PartialShape wanted = first[i].get_partial_shape();
+      if (shape.is_dynamic() || wanted.is_dynamic() || wanted.size() == 0) return false;
+      wanted[0] = rung.rows;
+      if (shape != wanted || ports[i].get_element_type() != first[i].get_element_type())
+        return false;
+    }
+    return true;
+  };
+  const ov::CompiledModel& first = rungs_.front().compiled;
+  if (check(rung.compiled.inputs(), first.inputs()) &&
+      check(rung.compiled.outputs(), first.outputs()))
+    return ok();
+  return Error{Code::kInvalidArgument, where_ + ": what is compiled for batches of " +
+                                           std::to_string(rung.rows) +
+                                           " has tensors of other shapes"};
 }
 
 Status OpenvinoModel::learn_ports(const ModelSource& source) {
@@ -214,23 +223,59 @@ Status OpenvinoModel::learn_picture(const ModelSource& source, const Port& port,
   return ok();
 }
 
-Status OpenvinoModel::warm() try {
-  for (Rung& rung : rungs_) {
-    bool known = true;
-    for (const auto& port : rung.compiled.inputs())
-      known = known && port.get_partial_shape().is_static();
-    if (!known) continue;  // no shape is likelier than another
-    for (size_t i = 0; i < rung.compiled.inputs().size(); ++i) {
-      ov::Tensor zeros(rung.compiled.input(i).get_element_type(),
-                       rung.compiled.input(i).get_shape());
-      std::memset(zeros.data(), 0, zeros.get_byte_size());
-      rung.infer.set_input_tensor(i, zeros);
-    }
-    rung.infer.infer();
+namespace {
+
+void run_on_zeros(Rung& rung) {
+  for (const auto& port : rung.compiled.inputs())
+    if (port.get_partial_shape().is_dynamic()) return;  // no shape is likelier than another
+  for (size_t i = 0; i < rung.compiled.inputs().size(); ++i) {
+    ov::Tensor zeros(rung.compiled.input(i).get_element_type(), rung.compiled.input(i).get_shape());
+    std::memset(zeros.data(), 0, zeros.get_byte_size());
+    rung.infer.set_input_tensor(i, zeros);
   }
+  rung.infer.infer();
+}
+
+}  // namespace
+
+Status OpenvinoModel::warm() try {
+  for (Rung& rung : rungs_) run_on_zeros(rung);
+  if (!later_.empty()) growing_ = std::thread([this] { grow(); });
   return ok();
 } catch (const std::exception& exception) {
   return Error{Code::kInternal, "the model's first run failed: " + plain_sentence(exception)};
+}
+
+void OpenvinoModel::grow() {
+  constexpr int kNice = 15;  // Linux's nice values are a thread's own
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  const TimePoint begin = now();
+  for (const auto& make : later_) {
+    if (stop_) return;
+    Status good = ok();
+    try {
+      Rung rung = make();
+      good = check_rung(rung);
+      if (good.ok()) {
+        run_on_zeros(rung);
+        const std::lock_guard lock(mutex_);
+        grown_.push_back(std::move(rung));
+        has_grown_ = true;
+      }
+    } catch (const std::exception& exception) {
+      good = Error{Code::kInternal, where_ + ": " + plain_sentence(exception)};
+    }
+    if (!good.ok()) log::warn("batch_size_left_out", {{"why", good.error().what}});
+  }
+  log::info("model_complete",
+            {{"model", where_}, {"ms", static_cast<int64_t>(to_seconds(now() - begin) * 1e3)}});
+}
+
+void OpenvinoModel::take_grown() {
+  if (!has_grown_.exchange(false)) return;
+  const std::lock_guard lock(mutex_);
+  for (Rung& rung : grown_) rungs_.push_back(std::move(rung));
+  grown_.clear();
 }
 
 Timing OpenvinoModel::run(std::span<Request> requests) {
@@ -240,6 +285,7 @@ Timing OpenvinoModel::run(std::span<Request> requests) {
     return timing;
   }
   try {
+    take_grown();
     if (rungs_.empty()) rungs_.emplace_back(0, any_shape_.compile());
     if (rungs_.front().rows > 0) {
       run_rows(requests, timing);

@@ -1,10 +1,13 @@
 // A compiled model and how a batch runs on it. Private to this room.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/engine.h"
@@ -40,6 +43,7 @@ struct AnyShape {
 // Rising rows, or one of 0 with `any_shape`, or, with that, none: compiled by the first run.
 struct ModelParts {
   std::vector<Rung> rungs;
+  std::vector<std::function<Rung()>> later;         // further ones, which may throw
   std::vector<std::shared_ptr<const void>> memory;  // that compiled models may point into
   AnyShape any_shape;
   bool from_cache = false;
@@ -59,7 +63,12 @@ class OpenvinoModel final : public Model {
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
   bool from_cache() const override { return from_cache_; }
 
-  // Runs every rung once on zeros. kInternal when OpenVINO fails.
+  // Stops what start_growing() started, and waits for it.
+  ~OpenvinoModel() override;
+
+  // Runs every rung once on zeros; then, on a thread of its own and with less of the cores than the
+  // requests, makes and runs the others, which are used from then on. A worker so answers after
+  // half of the time, and one row at a time for a moment. kInternal when OpenVINO fails.
   Status warm();
 
   // Runs the batch; sets each request's outcome. Compute thread only. Throws what OpenVINO throws
@@ -82,7 +91,9 @@ class OpenvinoModel final : public Model {
   Status learn_ports(const ModelSource& source);
   Status check_shapes(const std::vector<ov::Shape>& shapes);
   void run_any_shape(Request& request, Timing& timing);
-  Status check_rungs(const ModelSource& source) const;
+  Status check_rung(const Rung& rung) const;
+  void grow();
+  void take_grown();
   Status learn_picture(const ModelSource& source, const Port& port, TensorSpec& spec);
   Status find_sources(Request& request, size_t number);
   void run_rows(std::span<Request> requests, Timing& timing);
@@ -95,8 +106,14 @@ class OpenvinoModel final : public Model {
 
   // Compiled models point into it, so it is destroyed after the rungs.
   std::vector<std::shared_ptr<const void>> memory_;
-  std::vector<Rung> rungs_;
+  std::vector<Rung> rungs_;  // warm() and the compute thread's
   AnyShape any_shape_;
+  std::string where_;                         // for messages
+  std::vector<std::function<Rung()>> later_;  // the growing thread's
+  std::thread growing_;
+  std::atomic<bool> stop_ = false, has_grown_ = false;
+  std::mutex mutex_;
+  std::vector<Rung> grown_;  // under mutex_
   std::vector<TensorSpec> inputs_, outputs_;
   // Of one row; only where rungs have rows.
   std::vector<size_t> input_row_bytes_, output_row_bytes_;
