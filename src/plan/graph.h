@@ -33,6 +33,7 @@ struct Value {
   bool typed = false;  // dtype and shape are known: true everywhere once a model is bound
   Tensor constant;     // not empty(): a weight, with this dtype and shape
   Layout layout = Layout::kPlain;
+  bool wide = false;  // a sum that elementwise arithmetic keeps in fp32, whatever is computed with
 
   bool is_constant() const { return !constant.empty(); }
 };

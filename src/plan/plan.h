@@ -149,13 +149,15 @@ struct Softmax {  // kPlain, over the last dimension
   bool operator==(const Softmax&) const = default;
 };
 
-// x kPlain, gamma FP32 [D], beta FP32 [D] -> normalised over the last dimension, of D elements.
+// x kPlain, gamma FP32 [D], beta FP32 [D] -> normalised over the last dimension, of D elements. x
+// may be FP32.
 struct LayerNorm {
   float epsilon = 1e-5f;
   bool operator==(const LayerNorm&) const = default;
 };
 
-// One, two or three tensors -> one; shapes broadcast as in numpy (kNhwc: all inputs are kNhwc 4-D).
+// One, two or three tensors -> one, each of which may also be FP32; shapes broadcast as in numpy
+// (kNhwc: all inputs are kNhwc 4-D).
 struct Elementwise {
   enum class Kind : uint8_t {
     kIdentity,  // with an activation: that alone

@@ -4,6 +4,7 @@
 
 #include "engine/cuda/byte_lowering.h"
 #include "engine/cuda/kernels/head_kernel.h"
+#include "engine/cuda/kernels/residual_norm_kernel.h"
 
 namespace corolla::engine::cuda {
 namespace {
@@ -20,7 +21,66 @@ std::optional<size_t> only_reader(const plan::Program& program, int32_t tensor) 
   return found;
 }
 
+// Whether writing `y` row by row leaves alone what other rows still have to read of `x`.
+bool may_write(const LoweringContext& at, const plan::PlanTensor& y, const plan::PlanTensor& x) {
+  const std::byte *to = at.address(y), *from = at.address(x);
+  if (to == from && y.bytes == x.bytes) return true;
+  return to + y.bytes <= from || from + x.bytes <= to;
+}
+
 }  // namespace
+
+std::optional<Fused> fuse_residual_norm(const LoweringContext& at, size_t first) {
+  using plan::StepOp;
+  const auto* add = std::get_if<plan::Elementwise>(&at.step.operation);
+  if (add == nullptr || add->kind != plan::Elementwise::Kind::kAdd ||
+      add->epilogue.activation != plan::Activation::kNone || first + 1 == at.program.steps.size())
+    return std::nullopt;
+  const plan::Step& next = at.program.steps[first + 1];
+  if (next.op() != StepOp::kLayerNorm || next.inputs[0] != at.step.outputs[0]) return std::nullopt;
+  const auto plain = [](const plan::PlanTensor& t) { return t.layout == plan::Layout::kPlain; };
+  const plan::PlanTensor &sum = at.output(), &y = at.tensor(next.outputs[0]);
+  if (sum.dtype != DType::kFp32 || !at.is_number(y) || !plain(sum) || !plain(y) ||
+      sum.shape.back() > kMostNormColumns)
+    return std::nullopt;
+  // a is as large as the sum; b as large, or repeated along the first dimensions.
+  const bool turned = at.input(0).shape != sum.shape;
+  const plan::PlanTensor &a = at.input(turned ? 1 : 0), &b = at.input(turned ? 0 : 1);
+  size_t d = 0;
+  while (d + 1 < b.shape.size() && b.shape[d] == 1) ++d;
+  const bool repeated =
+      b.shape.size() <= sum.shape.size() &&
+      std::equal(b.shape.rbegin(), b.shape.rend() - static_cast<std::ptrdiff_t>(d),
+                 sum.shape.rbegin());
+  if (a.shape != sum.shape || !repeated) return std::nullopt;
+  for (const plan::PlanTensor* x : {&a, &b})
+    if (!(x->dtype == DType::kFp32 || at.is_number(*x)) || !plain(*x) || !may_write(at, sum, *x) ||
+        !may_write(at, y, *x))
+      return std::nullopt;
+  // In place only where rows are the same rows.
+  if (b.shape != sum.shape && (at.address(b) == at.address(sum) || at.address(b) == at.address(y)))
+    return std::nullopt;
+  ResidualNormProblem p;
+  p.element = at.element();
+  p.a = at.address(a);
+  p.b = at.address(b);
+  p.a_float = a.dtype == DType::kFp32;
+  p.b_float = b.dtype == DType::kFp32;
+  p.sum = reinterpret_cast<float*>(at.address(sum));
+  p.y = at.address(y);
+  p.gamma = reinterpret_cast<const float*>(at.address(at.tensor(next.inputs[1])));
+  p.beta = reinterpret_cast<const float*>(at.address(at.tensor(next.inputs[2])));
+  p.columns = static_cast<int>(sum.shape.back());
+  p.rows = sum.bytes / 4 / sum.shape.back();
+  p.b_rows = b.bytes / (p.b_float ? 4 : 2) / sum.shape.back();
+  p.epsilon = std::get<plan::LayerNorm>(next.operation).epsilon;
+  Fused fused;
+  fused.steps = {first, first + 1};
+  fused.launch.kernel = "add_layer_norm";
+  fused.launch.bytes = static_cast<double>(a.bytes + b.bytes + sum.bytes + y.bytes);
+  fused.launch.run = [p](const Launching& l) { return launch_residual_norm(p, l); };
+  return fused;
+}
 
 std::optional<Fused> fuse_head(const LoweringContext& at, size_t first) {
   using plan::StepOp;

@@ -16,4 +16,8 @@ struct Fused {
 // head_kernel.h. `first`: of the pool in Program::steps.
 std::optional<Fused> fuse_head(const LoweringContext& at, size_t first);
 
+// An addition whose sum is FP32, and the layer norm of that sum right after it:
+// residual_norm_kernel.h. `first`: of the addition.
+std::optional<Fused> fuse_residual_norm(const LoweringContext& at, size_t first);
+
 }  // namespace corolla::engine::cuda

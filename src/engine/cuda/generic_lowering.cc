@@ -1,10 +1,13 @@
 #include "engine/cuda/generic_lowering.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "engine/cuda/kernels/copy_kernels.h"
 #include "engine/cuda/kernels/general_kernels.h"
+#include "engine/cuda/kernels/search_kernels.h"
+#include "engine/cuda/resize_taps.h"
 
 namespace corolla::engine::cuda {
 namespace {
@@ -294,13 +297,15 @@ std::optional<Launch> lower_elementwise(const LoweringContext& at, const plan::E
   const PlanTensor& y = at.output();
   const plan::Shape shape = stored_shape(y);
   const bool bytes = y.dtype == DType::kUint8;
-  if (!(at.is_number(y) || bytes) || shape.size() > kGeneralRank) return std::nullopt;
+  const bool wide = y.dtype == DType::kFp32;
+  if (!(at.is_number(y) || wide || bytes) || shape.size() > kGeneralRank) return std::nullopt;
   const bool multiply_add = op.kind == Kind::kMulAdd;
   const bool two = multiply_add || (op.kind >= Kind::kAdd && op.kind <= Kind::kMax);
   ElementwiseProblem p;
   p.element = at.element();
   p.kind = static_cast<int>(multiply_add ? Kind::kMul : op.kind);
   p.y = at.address(y);
+  p.y_float = wide;
   p.y_bytes = bytes;
   p.y_scale = 1 / y.scale;
   p.y_zero = static_cast<float>(y.zero);
@@ -415,16 +420,18 @@ std::optional<Launch> lower_small_gemm(const LoweringContext& at, const plan::Ge
 
 std::optional<Launch> lower_layer_norm(const LoweringContext& at, const plan::LayerNorm& norm) {
   const PlanTensor& x = at.input(0);
-  if (!at.is_number(x) || !at.is_number(at.output()) || x.layout != Layout::kPlain)
+  const bool wide = x.dtype == DType::kFp32;
+  if (!(at.is_number(x) || wide) || !at.is_number(at.output()) || x.layout != Layout::kPlain)
     return std::nullopt;
   LayerNormProblem p;
   p.element = at.element();
+  p.x_float = wide;
   p.x = at.address(x);
   p.gamma = reinterpret_cast<const float*>(at.address(at.input(1)));
   p.beta = reinterpret_cast<const float*>(at.address(at.input(2)));
   p.y = at.address(at.output());
   p.columns = static_cast<int>(x.shape.back());
-  p.rows = x.bytes / 2 / x.shape.back();
+  p.rows = x.bytes / (wide ? 4 : 2) / x.shape.back();
   p.epsilon = norm.epsilon;
   return launching("layer_norm", at, [p](const Launching& l) { return launch_layer_norm(p, l); });
 }
@@ -464,6 +471,85 @@ std::optional<Launch> lower_reduce(const LoweringContext& at, const plan::Reduce
   return launching("reduce", at, [p](const Launching& l) { return launch_reduce(p, l); });
 }
 
+std::optional<Launch> lower_group_norm(const LoweringContext& at, const plan::GroupNorm& norm) {
+  const PlanTensor& x = at.input(0);
+  if (!at.is_number(x) || !at.is_number(at.output())) return std::nullopt;
+  GroupNormProblem p;
+  p.element = at.element();
+  p.x = at.address(x);
+  p.gamma = reinterpret_cast<const float*>(at.address(at.input(1)));
+  p.beta = reinterpret_cast<const float*>(at.address(at.input(2)));
+  p.y = at.address(at.output());
+  p.images = static_cast<int>(x.shape[0]);
+  p.channels = p.stored = static_cast<int>(x.shape[1]);
+  p.groups = static_cast<int>(norm.groups);
+  p.epsilon = norm.epsilon;
+  p.pixels = 1;
+  for (size_t d = 2; d < x.shape.size(); ++d) p.pixels *= x.shape[d];
+  if (x.layout == Layout::kNhwc) {
+    p.stored = static_cast<int>(plan::stored_channels(x.shape[1]));
+    p.channel = 1;
+    p.pixel = p.stored;
+  } else {
+    p.channel = p.pixels;
+    p.pixel = 1;
+  }
+  p.image = p.stored * p.pixels;
+  return launching("group_norm", at, [p](const Launching& l) { return launch_group_norm(p, l); });
+}
+
+std::optional<Launch> lower_top_k(const LoweringContext& at, const plan::TopK& top) {
+  const PlanTensor &x = at.input(0), &y = at.output();
+  if (!at.is_number(x) || !(top.indices || at.is_number(y))) return std::nullopt;
+  const auto axis = static_cast<size_t>(top.axis);
+  TopKProblem p;
+  p.element = at.element();
+  p.x = at.address(x);
+  p.y = at.address(y);
+  if (x.shape[axis] >= int64_t{1} << 31) return std::nullopt;
+  p.n = static_cast<int>(x.shape[axis]);
+  p.k = static_cast<int>(top.k);
+  for (size_t d = axis + 1; d < x.shape.size(); ++d) p.inner *= x.shape[d];
+  p.rows = x.bytes / 2 / p.n;
+  p.largest = top.largest;
+  p.indices = top.indices;
+  return launching("top_k", at, [p](const Launching& l) { return launch_top_k(p, l); });
+}
+
+Maybe lower_resize(const LoweringContext& at, const plan::Resize& resize) {
+  const PlanTensor &x = at.input(0), &y = at.output();
+  if (!at.is_number(x) || !at.is_number(y) || x.layout != Layout::kNhwc ||
+      y.layout != Layout::kNhwc)
+    return kNone;
+  ResizeProblem p;
+  p.element = at.element();
+  const auto taps = [&](size_t d, float scale) -> Result<const ResizeTap*> {
+    const std::string key = "resize " + std::to_string(static_cast<int>(resize.mode)) + " " +
+                            std::to_string(static_cast<int>(resize.coordinates)) + " " +
+                            std::to_string(static_cast<int>(resize.rounding)) + " " +
+                            std::to_string(std::bit_cast<uint32_t>(scale)) + " " +
+                            std::to_string(x.shape[d]) + " " + std::to_string(y.shape[d]);
+    ASSIGN_OR_RETURN(std::byte * made, at.derived.get(key, [&] {
+      const auto all = resize_taps(resize, scale, x.shape[d], y.shape[d]);
+      const auto bytes = std::as_bytes(std::span(all));
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    }));
+    return reinterpret_cast<const ResizeTap*>(made);
+  };
+  ASSIGN_OR_RETURN(p.rows, taps(2, resize.scale_h));
+  ASSIGN_OR_RETURN(p.columns, taps(3, resize.scale_w));
+  p.x = at.address(x);
+  p.y = at.address(y);
+  p.images = static_cast<int>(x.shape[0]);
+  p.height = static_cast<int>(x.shape[2]);
+  p.width = static_cast<int>(x.shape[3]);
+  p.out_h = static_cast<int>(y.shape[2]);
+  p.out_w = static_cast<int>(y.shape[3]);
+  p.stored = static_cast<int>(plan::stored_channels(x.shape[1]));
+  return std::optional(
+      launching("resize", at, [p](const Launching& l) { return launch_resize(p, l); }));
+}
+
 }  // namespace
 
 Result<std::optional<Launch>> lower_generic(const LoweringContext& at) {
@@ -498,6 +584,12 @@ Result<std::optional<Launch>> lower_generic(const LoweringContext& at) {
       return lower_gather(at, std::get<plan::Gather>(operation));
     case StepOp::kExpand:
       return lower_expand(at);
+    case StepOp::kGroupNorm:
+      return lower_group_norm(at, std::get<plan::GroupNorm>(operation));
+    case StepOp::kTopK:
+      return lower_top_k(at, std::get<plan::TopK>(operation));
+    case StepOp::kResize:
+      return lower_resize(at, std::get<plan::Resize>(operation));
     default:
       return kNone;
   }

@@ -330,6 +330,12 @@ Result<std::vector<Launch>> lower(const plan::Plan& plan, const plan::Program& p
         continue;
       }
     }
+    if (auto fused = fuse_residual_norm(at, i)) {
+      fused->launch.step = static_cast<int32_t>(i);
+      launches.push_back(std::move(fused->launch));
+      for (const size_t step : fused->steps) done[step] = true;
+      continue;
+    }
     ASSIGN_OR_RETURN(std::optional<Launch> launch, lower_step(at));
     if (!launch) {
       missing += (missing.empty() ? "" : ", ") + ("'" + at.step.name + "' (") +

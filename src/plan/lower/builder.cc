@@ -108,6 +108,17 @@ Result<int32_t> Builder::weight(const std::string& name, const Tensor& values, D
   return weight_bytes(tensor, pack(dtype, layout, values.shape(), numbers));
 }
 
+int32_t Builder::make_wide(ValueId id) {
+  PlanTensor tensor;
+  tensor.name = value(id).name;
+  tensor.dtype = DType::kFp32;
+  tensor.layout = value(id).layout;
+  tensor.shape = value(id).shape;
+  const int32_t made = add_tensor(std::move(tensor));
+  set(id, made);
+  return made;
+}
+
 int32_t Builder::places(ValueId id) const {
   const auto found = tensors_.find(id);
   return found != tensors_.end() && tensor(found->second).dtype == DType::kInt64 ? found->second

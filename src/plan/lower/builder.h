@@ -48,6 +48,8 @@ class Builder {
   // Likewise, for steps that can write 8 bits: that of the QuantizeLinear which is the value's only
   // reader, where it is so (the node is then done).
   int32_t make_either(ValueId id);
+  // Likewise, in FP32.
+  int32_t make_wide(ValueId id);
   int32_t make_temporary(const std::string& name, Shape shape, Layout layout);
   // From now on `id` is tensor `tensor`.
   void set(ValueId id, int32_t tensor) { tensors_[id] = tensor; }

@@ -185,7 +185,7 @@ Status lower_elementwise(Builder& b, const Node& node) {
     ASSIGN_OR_RETURN(const int32_t in, b.read_either(id, out.layout));
     inputs.push_back(in);
   }
-  const int32_t to = b.make_either(node.outputs[0]);
+  const int32_t to = out.wide ? b.make_wide(node.outputs[0]) : b.make_either(node.outputs[0]);
   b.step(node.name, step, std::move(inputs), {to});
   return ok();
 }

@@ -136,6 +136,42 @@ TEST(Lowering, AttentionOverTokens) {
   expect_same(m.finish_model());
 }
 
+// What blocks add to is kept in fp32, and that is more exact.
+TEST(Lowering, ATransformersSumsAreWide) {
+  GraphMaker m;
+  ValueId t = m.node("Add", {m.node("MatMul", {m.input("x", {1, 6, 16}), m.weight({16, 16})}),
+                             m.weight({1, 6, 16}, 4)});
+  for (int block = 0; block < 8; ++block) {
+    ValueId y = m.node("LayerNormalization", {t, m.weight({16}, 0.2f, 1), m.weight({16})});
+    y = m.node("Gelu",
+               {m.node("Add", {m.node("MatMul", {y, m.weight({16, 32})}), m.weight({32})})});
+    t = m.node("Add",
+               {t, m.node("Add", {m.node("MatMul", {y, m.weight({32, 16})}), m.weight({16})})});
+  }
+  m.output(m.node("LayerNormalization", {t, m.weight({16}, 0.2f, 1), m.weight({16})}));
+  const Model model = m.finish_model();
+  CompileOptions options;
+  options.batches = {1};
+  const auto wide = compile(model, options);
+  ASSERT_TRUE(wide.ok()) << wide.error().what;
+  int sums = 0;
+  for (const Step& step : wide->programs[0].steps)
+    sums += step.op() == StepOp::kElementwise &&
+            wide->programs[0].tensors[static_cast<size_t>(step.outputs[0])].dtype == DType::kFp32;
+  EXPECT_EQ(sums, 9);
+  options.passes.disabled = {"widen-residuals"};
+  const auto narrow = compile(model, options);
+  ASSERT_TRUE(narrow.ok());
+  const auto named = random_inputs(*bind(model, {1, {}}));
+  const auto want = interpret(*bind(model, {1, {}}), named);
+  const std::vector<Tensor> inputs = {named.at("x")};
+  const auto error = [&](const Plan& plan) {
+    return difference((*run_program(plan, plan.programs[0], inputs))[0], (*want)[0]);
+  };
+  EXPECT_LT(error(*wide), 0.75 * error(*narrow));
+  EXPECT_LE(compiled_difference(model, DType::kFp32, 2), 2e-6);
+}
+
 // ConvNeXt's way: depthwise, then channels last for norm and MLP, then back.
 TEST(Lowering, ChannelsLastInTheMiddle) {
   GraphMaker m;

@@ -22,6 +22,8 @@ bool takes_residual(const Graph& graph, const Node& node, ValueId other) {
 // Of two convolutions that are added, the one that comes later takes the other's output.
 bool fuse_add(Graph& graph, const Uses& uses, size_t n) {
   Node& add = graph.nodes[n];
+  for (const ValueId id : {add.inputs[0], add.inputs[1], add.outputs[0]})
+    if (graph.value(id).wide) return false;  // matrix products read and write the compute type
   int best = -1;
   ValueId other = kNoValue;
   for (size_t side = 0; side < 2; ++side) {

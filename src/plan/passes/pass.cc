@@ -26,6 +26,8 @@ constexpr Pass kPasses[] = {
      name_activations},
     {"name-layernorm", "(x-mean(x)) / sqrt(mean((x-mean(x))^2) + e) * g + b -> LayerNormalization",
      name_layer_norm},
+    {"widen-residuals", "transformers: x + f(layernorm(x)) -> the same sum, kept in fp32",
+     widen_residuals},
     {"make-gemms", "matmul(x, constant) + b, gemm, conv -> corolla.Gemm, corolla.Conv", make_gemms},
     {"fuse-epilogues", "act(conv(x) + y) -> corolla.Conv(x, residual y, act); likewise gemm",
      fuse_epilogues},

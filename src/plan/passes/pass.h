@@ -48,6 +48,7 @@ Status simplify_pools(Graph& graph, const PassContext& context);
 Status fold_batch_norm(Graph& graph, const PassContext& context);
 Status name_activations(Graph& graph, const PassContext& context);
 Status name_layer_norm(Graph& graph, const PassContext& context);
+Status widen_residuals(Graph& graph, const PassContext& context);
 Status make_gemms(Graph& graph, const PassContext& context);
 Status fuse_epilogues(Graph& graph, const PassContext& context);
 Status fuse_elementwise(Graph& graph, const PassContext& context);

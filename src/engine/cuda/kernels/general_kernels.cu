@@ -148,6 +148,8 @@ __global__ void __launch_bounds__(kThreads) elementwise_kernel(const __grid_cons
   }
   if (p.y_bytes)
     static_cast<uint8_t*>(p.y)[y] = static_cast<uint8_t>(quantised(v, p.y_scale, p.y_zero));
+  else if (p.y_float)
+    static_cast<float*>(p.y)[y] = v;
   else
     put_number<kElement>(p.y, y, v);
 }
@@ -204,17 +206,18 @@ __global__ void __launch_bounds__(kThreads) layer_norm_kernel(const __grid_const
     for (int d = 16; d > 0; d /= 2) v += __shfl_xor_sync(~0u, v, d);
     return v;
   };
+  const auto at = [&](int64_t i) { return p.x_float ? static_cast<const float*>(p.x)[i] : number_at<kElement>(p.x, i); };
   float sum = 0;
-  for (int i = lane; i < p.columns; i += 32) sum += number_at<kElement>(p.x, base + i);
+  for (int i = lane; i < p.columns; i += 32) sum += at(base + i);
   const float mean = all(sum) / static_cast<float>(p.columns);
   float squares = 0;
   for (int i = lane; i < p.columns; i += 32) {
-    const float off = number_at<kElement>(p.x, base + i) - mean;
+    const float off = at(base + i) - mean;
     squares += off * off;
   }
   const float scale = rsqrtf(all(squares) / static_cast<float>(p.columns) + p.epsilon);
   for (int i = lane; i < p.columns; i += 32)
-    put_number<kElement>(p.y, base + i, (number_at<kElement>(p.x, base + i) - mean) * scale * p.gamma[i] + p.beta[i]);
+    put_number<kElement>(p.y, base + i, (at(base + i) - mean) * scale * p.gamma[i] + p.beta[i]);
 }
 
 // One warp an output.

@@ -43,6 +43,7 @@ struct ElementwiseProblem {
   int kind = 0;
   Operand a, b, residual;
   void* y = nullptr;
+  bool y_float = false;  // fp32
   bool y_bytes = false;  // u8 = y * y_scale + y_zero, rounded
   float y_scale = 1, y_zero = 0;
   int rank = 0;
@@ -78,6 +79,7 @@ cudaError_t launch_matmul(const MatmulProblem& problem, const Launching& launchi
 
 struct LayerNormProblem {
   Element element = Element::kHalf;
+  bool x_float = false;  // fp32
   const void* x = nullptr;
   const float* gamma = nullptr;
   const float* beta = nullptr;
