@@ -334,7 +334,7 @@ void Http1Connection::answer_with(Reply reply) {
   reply_ = std::move(reply);
 }
 
-void Http1Connection::refuse(HttpError error) {
+void Http1Connection::refuse(const HttpError& error) {
   set_.counters().bad_requests.add();
   close_after_ = refused_ = true;
   answer_with(error_reply(error.status, error.what));

@@ -92,9 +92,9 @@ class Http1Connection final : public Connection, public Exchange, private EventL
   void begin_write();
   void end_exchange();
   bool send_continue();
-  bool write();                  // false: the client has gone
-  void refuse(HttpError error);  // the transport's own answer, closing; on_cancel if the handler
-                                 // knows of it
+  bool write();                         // false: the client has gone
+  void refuse(const HttpError& error);  // the transport's own answer, closing; on_cancel if the
+                                        // handler knows of it
   void body_failed(const Error& error);
   void answer_with(Reply reply);
   void client_gone();
