@@ -408,8 +408,13 @@ __device__ __forceinline__ void finish_bytes(const ConvProblem& p, const Sums<Ti
                                              const float* scale, int m0, int n0) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int warp_m = warp / Tile::kWarpsN, warp_n = warp % Tile::kWarpsN;
-  const float low = p.act == Act::kRelu ? 0.f : p.act == Act::kClip ? p.act_a : -INFINITY;
-  const float high = p.act == Act::kClip ? p.act_b : INFINITY;
+  // The activation's range as it is stored: one pair of bounds for both.
+  float low = 0, high = 255;
+  if (p.act == Act::kRelu) low = fmaxf(p.y_zero, 0.f);
+  if (p.act == Act::kClip) {
+    low = fminf(fmaxf(fmaf(p.act_a, p.y_scale, p.y_zero), 0.f), 255.f);
+    high = fminf(fmaxf(fmaf(p.act_b, p.y_scale, p.y_zero), low), 255.f);
+  }
 #pragma unroll
   for (int j = 0; j < Tile::kColumnBlocks; ++j) {
     const int block = warp_n * Tile::kColumnBlocks + j, column = fragment_place(lane, 0).column;
@@ -427,9 +432,8 @@ __device__ __forceinline__ void finish_bytes(const ConvProblem& p, const Sums<Ti
           v.x = fmaf(static_cast<float>(r.x), p.residual_scale, v.x);
           v.y = fmaf(static_cast<float>(r.y), p.residual_scale, v.y);
         }
-        v = make_float2(fminf(fmaxf(v.x, low), high), fminf(fmaxf(v.y, low), high));
-        *to = make_uchar2(static_cast<unsigned char>(quantised(v.x, p.y_scale, p.y_zero)),
-                          static_cast<unsigned char>(quantised(v.y, p.y_scale, p.y_zero)));
+        *to = make_uchar2(static_cast<unsigned char>(quantised(v.x, p.y_scale, p.y_zero, low, high)),
+                          static_cast<unsigned char>(quantised(v.y, p.y_scale, p.y_zero, low, high)));
       }
   }
   __syncthreads();

@@ -104,12 +104,12 @@ struct ConvProblem {
 COROLLA_HD float real_sum(int sum, float scale, float bias) {
   return fmaf(static_cast<float>(sum), scale, bias);
 }
-COROLLA_HD int quantised(float v, float scale, float zero) {
+COROLLA_HD int quantised(float v, float scale, float zero, float low = 0, float high = 255) {
   const float q = fmaf(v, scale, zero);
 #ifdef __CUDA_ARCH__
-  return __float2int_rn(fminf(fmaxf(q, 0.f), 255.f));
+  return __float2int_rn(fminf(fmaxf(q, low), high));
 #else
-  return static_cast<int>(std::nearbyintf(std::fmin(std::fmax(q, 0.f), 255.f)));
+  return static_cast<int>(std::nearbyintf(std::fmin(std::fmax(q, low), high)));
 #endif
 }
 
