@@ -2,8 +2,9 @@
 //
 // --bf16 or --int8 anywhere: in that type instead of fp16.
 //
-//   kernel_bench check                     every kernel and split of every shape against a slow one
-//   kernel_bench check-few                 some of them, for compute-sanitizer
+//   kernel_bench check [BATCH [NAME]]      every kernel and split of every shape against a slow one;
+//                                          NAME: only kernels whose names have this in them
+//   kernel_bench check-few [NAME]          some of them, for compute-sanitizer
 //   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
 //   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
@@ -79,7 +80,7 @@ struct Placed {
   std::vector<Launch> launches;
 };
 
-Placed place(Loaded& loaded, const plan::Program& program) {
+Placed place(Loaded& loaded, const plan::Program& program, const Fusions& fusions = {}) {
   Placed placed;
   const auto batch = static_cast<size_t>(program.batch);
   placed.arena = must(DeviceMemory::make(static_cast<size_t>(program.arena_bytes), "arena"));
@@ -94,7 +95,7 @@ Placed place(Loaded& loaded, const plan::Program& program) {
   const Addresses addresses{
       loaded.weights.data(), placed.arena.data(), {placed.input.data()}, {placed.output.data()}};
   placed.launches = must(lower(loaded.plan, program, addresses, loaded.derived,
-                               must(device_facts()).compute_capability));
+                               must(device_facts()).compute_capability, fusions));
   return placed;
 }
 
@@ -144,12 +145,63 @@ double difference(const ConvProblem& p, const std::vector<float>& reference) {
   return ratio == ratio ? ratio : 1e30;
 }
 
-// `few`: of each kernel one launch without splits, one through memory and one cluster, for slow
-// tools.
-int check(int64_t batch, bool few) {
+// What fused kernels compute against the same steps one by one: the relative difference of the
+// tensor that step `last` writes.
+double fused_difference(int64_t batch, size_t last, const Fusions& fusions) {
   const DeviceFacts device = must(device_facts());
   auto loaded = load({batch});
-  Placed placed = place(*loaded, loaded->plan.programs[0]);
+  const plan::Program& program = loaded->plan.programs[0];
+  const plan::PlanTensor& y =
+      program.tensors[static_cast<size_t>(program.steps[last].outputs[0])];
+  std::vector<__half> results[2];
+  for (const bool fused : {false, true}) {
+    Placed placed = place(*loaded, program, fused ? fusions : Fusions{false, false, false});
+    for (Launch& launch : placed.launches)
+      if (launch.tunable) launch.choice = likely_choice(launch.conv, device);
+    const Workspace workspace = must(Workspace::make(placed.launches));
+    for (const Launch& launch : placed.launches)
+      if (launch.step <= static_cast<int32_t>(last))
+        must(run(launch, workspace, {nullptr, false}), launch.kernel.c_str());
+    must(cudaDeviceSynchronize(), "fused kernels");
+    results[fused].resize(static_cast<size_t>(y.bytes) / 2);
+    must(cudaMemcpy(results[fused].data(), placed.arena.data() + y.offset,
+                    static_cast<size_t>(y.bytes), cudaMemcpyDeviceToHost),
+         "results");
+  }
+  double off = 0, norm = 0;
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    const double want = __half2float(results[0][i]), got = __half2float(results[1][i]);
+    off += (want - got) * (want - got);
+    norm += want * want;
+  }
+  const double ratio = std::sqrt(off / std::max(norm, 1e-30));
+  return ratio == ratio ? ratio : 1e30;
+}
+
+int check_fusions(int64_t batch) {
+  auto loaded = load({batch});
+  const auto& steps = loaded->plan.programs[0].steps;
+  size_t pool = 0, last_conv = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].op() == plan::StepOp::kPool) pool = i;
+    if (steps[i].op() == plan::StepOp::kConv) last_conv = i;
+  }
+  const double stem = fused_difference(batch, pool, {true, false, false});
+  const double whole = fused_difference(batch, last_conv, {true, true, false});
+  std::printf("fused: batch %d, import, convolution and pool as one: %.2g; all convolutions with "
+              "their shortcuts: %.2g\n",
+              static_cast<int>(batch), stem, whole);
+  return stem > 1e-3 || whole > 5e-3;
+}
+
+// kFew: of each kernel one launch without splits, one through memory and one cluster, for slow tools.
+// kMerged: these, and everything of convolutions with a shortcut in them.
+enum class Depth { kAll, kMerged, kFew };
+
+int check(int64_t batch, Depth depth, const std::string& only, const Fusions& fusions = {}) {
+  const DeviceFacts device = must(device_facts());
+  auto loaded = load({batch});
+  Placed placed = place(*loaded, loaded->plan.programs[0], fusions);
   cudaStream_t stream;
   must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
   std::map<std::string, int> seen;
@@ -174,13 +226,17 @@ int check(int64_t batch, bool few) {
     std::vector<ConvChoice> choices = candidates(p, device);
     const bool known = seen[shape_key(p)]++ > 0;
     if (known) choices = {likely_choice(p, device)};
-    if (few) {
+    if (depth == Depth::kFew || (depth == Depth::kMerged && p.extra.x == nullptr)) {
       std::erase_if(choices, [&](const ConvChoice& choice) {
         const int kind = choice.splits == 1 ? 0 : choice.cluster ? 2 : 1;
         return tried[{choice.kernel, kind}]++ > 0;
       });
       if (choices.empty()) choices = {likely_choice(p, device)};
     }
+    std::erase_if(choices, [&](const ConvChoice& choice) {
+      return choice.kernel->name.find(only) == std::string_view::npos;
+    });
+    if (choices.empty()) choices = {likely_choice(p, device)};
     for (const ConvChoice& choice : choices) {
       launch.choice = choice;
       const Workspace workspace = must(Workspace::make(std::span(&launch, 1)));
@@ -395,8 +451,14 @@ int main(int argc, char** argv) {
     if (!done.ok()) std::fprintf(stderr, "kernel_bench: %s\n", done.error().what.c_str());
     return done.ok() ? 0 : 1;
   }
-  if (mode == "check") return check(argc > 2 ? std::atoi(argv[2]) : 1, false);
-  if (mode == "check-few") return check(1, true);
+  if (mode == "check") {
+    const int batch = argc > 2 ? std::atoi(argv[2]) : 1;
+    const std::string only = argc > 3 ? argv[3] : "";
+    const int apart = check(batch, Depth::kAll, only, {false, false, false});
+    const int fused = check(batch, Depth::kMerged, only);
+    return std::max({apart, fused, check_fusions(batch)});
+  }
+  if (mode == "check-few") return check(1, Depth::kFew, argc > 2 ? argv[2] : "");
   if (mode == "time" && argc > 2) {
     std::vector<int64_t> batches;
     std::istringstream list(argv[2]);
@@ -409,8 +471,8 @@ int main(int argc, char** argv) {
                     argc > 6 ? std::atoi(argv[6]) : 1);
   std::fprintf(
       stderr,
-      "usage: kernel_bench check [BATCH] | check-few | time BATCHES [TABLE] | layers "
-      "BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
+      "usage: kernel_bench check [BATCH [NAME]] | check-few [NAME] | time BATCHES [TABLE] | "
+      "layers BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
       "[BATCH [own]] | pictures FOLDER ROWS MODEL..., each with --bf16 or --int8\n");
   return 2;
 }

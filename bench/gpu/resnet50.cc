@@ -1,11 +1,11 @@
 #include "resnet50.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
 
 #include "plan/half.h"
+#include "plan/lower/memory_plan.h"
 
 namespace corolla::bench {
 namespace {
@@ -140,40 +140,11 @@ class Builder {
   }
 
   Program finish() {
-    place();
+    plan_memory(program_);
     return std::move(program_);
   }
 
  private:
-  // First fit over lifetimes.
-  void place() {
-    struct Live {
-      int64_t begin, end;
-      int last;
-    };
-    std::vector<Live> live;
-    const auto last_use = [&](int32_t t) {
-      int last = -1;
-      for (size_t s = 0; s < program_.steps.size(); ++s)
-        for (int32_t i : program_.steps[s].inputs)
-          if (i == t) last = static_cast<int>(s);
-      return last;
-    };
-    for (size_t s = 0; s < program_.steps.size(); ++s) {
-      std::erase_if(live, [&](const Live& l) { return l.last < static_cast<int>(s); });
-      PlanTensor& y = program_.tensors[static_cast<size_t>(program_.steps[s].outputs[0])];
-      if (y.place != Place::kArena) continue;
-      std::sort(live.begin(), live.end(),
-                [](const Live& a, const Live& b) { return a.begin < b.begin; });
-      int64_t at = 0;
-      for (const Live& l : live)
-        if (l.begin - at < y.bytes) at = std::max(at, (l.end + 255) / 256 * 256);
-      y.offset = at;
-      live.push_back({at, at + y.bytes, last_use(program_.steps[s].outputs[0])});
-      program_.arena_bytes = std::max(program_.arena_bytes, at + y.bytes);
-    }
-  }
-
   Program program_;
   DType precision_;
   Weights* weights_;

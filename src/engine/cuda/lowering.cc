@@ -54,12 +54,13 @@ Status refuse_large(const LoweringContext& at) {
 void count_work(Launch& launch) {
   const ConvProblem& p = launch.conv;
   const bool bytes = p.element == Element::kByte;
-  launch.flops = (bytes ? 4.0 : 2.0) * p.m * p.n * p.k;
+  launch.flops = (bytes ? 4.0 : 2.0) * p.m * p.n * (p.k + p.extra.channels);
   const double images = static_cast<double>(p.m) / p.out_hw,
                outputs = static_cast<double>(p.m) * p.n;
   const double residual = p.residual == nullptr ? 0 : p.residual_bytes ? 1 : 2;
   launch.bytes = 2.0 * (images * p.height * p.width * std::min(p.channels, std::max(p.x_pixel, 1)) +
-                        static_cast<double>(p.n) * p.k) +
+                        static_cast<double>(p.n) * p.k +
+                        (static_cast<double>(p.m) + p.n) * p.extra.channels) +
                  outputs * ((p.y_bytes ? 1 : 2) + residual);
 }
 
@@ -306,6 +307,25 @@ Result<std::optional<Launch>> lower_step(const LoweringContext& at) {
   return lower_generic(at);
 }
 
+// The convolution `at` with the product of `shortcut` summed into it instead of added afterwards;
+// nothing where no kernel can.
+Result<std::optional<Launch>> with_shortcut(const LoweringContext& at,
+                                            const LoweringContext& shortcut,
+                                            int compute_capability) {
+  const plan::PlanTensor &x = at.input(0), &y = at.output();
+  const auto half = [](const PlanTensor& t) { return t.dtype == DType::kFp16; };
+  if (compute_capability != 90 || !half(x) || !half(at.input(1)) || !half(y) || !small(shortcut))
+    return std::optional<Launch>();
+  ASSIGN_OR_RETURN(Launch launch, lower_conv(at, std::get<plan::Conv>(at.step.operation)));
+  launch.conv.residual = nullptr;
+  launch.conv.residual_pixel = 0;
+  launch.conv.extra = extra_product(shortcut);
+  count_work(launch);
+  for (const ConvKernel& kernel : conv_kernels())
+    if (suits(launch.conv, {&kernel})) return std::optional(std::move(launch));
+  return std::optional<Launch>();
+}
+
 // A reshape whose output lies where its input lies is no launch at all.
 bool is_nothing(const LoweringContext& at) {
   return at.step.op() == StepOp::kReshape && at.address(at.input(0)) == at.address(at.output());
@@ -315,28 +335,42 @@ bool is_nothing(const LoweringContext& at) {
 
 Result<std::vector<Launch>> lower(const plan::Plan& plan, const plan::Program& program,
                                   const Addresses& addresses, DerivedWeights& derived,
-                                  int compute_capability) {
+                                  int compute_capability, const Fusions& fusions) {
   std::vector<Launch> launches;
   std::vector<bool> done(program.steps.size());
   std::string missing;
+  std::map<size_t, Launch> merged;
+  for (size_t i = 0; i < program.steps.size() && fusions.shortcuts; ++i) {
+    const auto shortcut = find_shortcut(program, i);
+    if (!shortcut) continue;
+    const LoweringContext at{plan, program, program.steps[i], addresses, derived};
+    const LoweringContext other{plan, program, program.steps[*shortcut], addresses, derived};
+    ASSIGN_OR_RETURN(std::optional<Launch> launch, with_shortcut(at, other, compute_capability));
+    if (!launch) continue;
+    done[*shortcut] = true;
+    merged.emplace(i, *std::move(launch));
+  }
   for (size_t i = 0; i < program.steps.size(); ++i) {
     const LoweringContext at{plan, program, program.steps[i], addresses, derived};
     if (done[i] || is_nothing(at)) continue;
-    if (compute_capability >= 90) {
-      if (auto fused = fuse_head(at, i)) {
-        fused->launch.step = static_cast<int32_t>(i);
-        launches.push_back(std::move(fused->launch));
-        for (const size_t step : fused->steps) done[step] = true;
-        continue;
-      }
+    std::optional<Fused> fused;
+    if (fusions.stem) {
+      ASSIGN_OR_RETURN(fused, fuse_stem(at, i));
     }
-    if (auto fused = fuse_residual_norm(at, i)) {
+    if (!fused && fusions.head && compute_capability >= 90) fused = fuse_head(at, i);
+    if (!fused) fused = fuse_residual_norm(at, i);
+    if (fused) {
       fused->launch.step = static_cast<int32_t>(i);
       launches.push_back(std::move(fused->launch));
       for (const size_t step : fused->steps) done[step] = true;
       continue;
     }
-    ASSIGN_OR_RETURN(std::optional<Launch> launch, lower_step(at));
+    std::optional<Launch> launch;
+    if (const auto found = merged.find(i); found != merged.end()) {
+      launch = std::move(found->second);
+    } else {
+      ASSIGN_OR_RETURN(launch, lower_step(at));
+    }
     if (!launch) {
       missing += (missing.empty() ? "" : ", ") + ("'" + at.step.name + "' (") +
                  std::string(plan::step_op_name(at.step.op())) + ")";

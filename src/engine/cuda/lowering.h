@@ -48,10 +48,15 @@ class DerivedWeights {
   size_t bytes_ = 0;
 };
 
+// Steps that one kernel does together, where there is one.
+struct Fusions {
+  bool stem = true, shortcuts = true, head = true;
+};
+
 // For a device of this compute capability (90). kUnsupported names every step that no kernel can
 // do. REQUIRES: verify(plan).ok().
 Result<std::vector<Launch>> lower(const plan::Plan& plan, const plan::Program& program,
                                   const Addresses& addresses, DerivedWeights& derived,
-                                  int compute_capability);
+                                  int compute_capability, const Fusions& fusions = {});
 
 }  // namespace corolla::engine::cuda

@@ -115,28 +115,28 @@ std::string shape_key(const ConvProblem& p) {
       << p.x_pixel << (p.residual != nullptr ? " res" : "");
   if (p.element == Element::kByte)
     key << (p.y_bytes ? "" : " y16") << (p.residual != nullptr && !p.residual_bytes ? " r16" : "");
+  if (const ConvExtra& e = p.extra; e.x != nullptr)
+    key << " + c" << e.channels << " s" << e.stride_h << "x" << e.stride_w << " px" << e.x_pixel;
   return key.str();
 }
 
 bool can_run(const ConvProblem& problem, const ConvChoice& choice, const DeviceFacts& device) {
-  const int k_steps = (problem.k + kBlockK - 1) / kBlockK;
   if (choice.kernel->element != problem.element) return false;
   if (choice.kernel->wgmma && device.compute_capability != 90) return false;
   if (choice.cluster && (device.compute_capability < 90 || choice.splits > 8)) return false;
-  return choice.splits <= k_steps &&
+  return suits(problem, choice) &&
          shared_bytes(problem, choice).total + kStaticSharedBytes <= device.shared_bytes;
 }
 
 std::vector<ConvChoice> candidates(const ConvProblem& problem, const DeviceFacts& device) {
   std::vector<ConvChoice> all;
-  const int k_steps = (problem.k + kBlockK - 1) / kBlockK;
   for (const ConvKernel& kernel : conv_kernels()) {
     if (kernel.element != problem.element) continue;
     if (kernel.wgmma && device.compute_capability != 90) continue;
     // Tiles that are mostly empty, or so small that there are very many, never win.
     if (kernel.tile_m >= 128 && problem.m <= kernel.tile_m / 2) continue;
     if (kernel.tile_n >= 64 && problem.n <= kernel.tile_n / 2) continue;
-    const int count = tiles(problem, kernel);
+    const int count = tiles(problem, kernel), k_steps = steps(problem, kernel);
     if (count > 24 * device.multiprocessors && kernel.tile_m * kernel.tile_n < 64 * 64) continue;
     for (const int splits : {1, 2, 3, 4, 6, 8, 12, 16}) {
       if (splits > k_steps) break;
@@ -164,10 +164,10 @@ ConvChoice likely_choice(const ConvProblem& problem, const DeviceFacts& device) 
     const ConvKernel& kernel = *choice.kernel;
     const double blocks = static_cast<double>(tiles(problem, kernel)) * choice.splits;
     const double waves = std::max(1.0, blocks / device.multiprocessors);
-    const double steps = static_cast<double>(problem.k) / kBlockK / choice.splits;
+    const double deep = static_cast<double>(steps(problem, kernel)) / choice.splits;
     const double step =
         60.0 + static_cast<double>(kernel.tile_m) * kernel.tile_n / (kernel.wgmma ? 24 : 14);
-    const double cost = waves * (steps * step + 1500 + (choice.splits > 1 ? 1000 : 0));
+    const double cost = waves * (deep * step + 1500 + (choice.splits > 1 ? 1000 : 0));
     if (cost < least) {
       least = cost;
       best = choice;

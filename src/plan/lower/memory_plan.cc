@@ -88,6 +88,21 @@ class Planner {
     }
   }
 
+  // A convolution that adds what a 1 x 1 convolution made may be run together with that one: what
+  // that one reads stays until then. -1: there is no such.
+  int32_t kept_for(const Step& step) const {
+    const auto* conv = std::get_if<Conv>(&step.operation);
+    if (conv == nullptr || !conv->epilogue.residual) return -1;
+    for (const Step& before : program_.steps) {
+      if (before.outputs[0] != step.inputs[3]) continue;
+      const auto* shortcut = std::get_if<Conv>(&before.operation);
+      return shortcut != nullptr && shortcut->kernel_h == 1 && shortcut->kernel_w == 1
+                 ? before.inputs[0]
+                 : -1;
+    }
+    return -1;
+  }
+
   void make_blocks() {
     block_.assign(program_.tensors.size(), -1);
     const auto touch = [&](int32_t id, int s) {
@@ -105,6 +120,7 @@ class Planner {
     };
     for (size_t s = 0; s < program_.steps.size(); ++s) {
       for (const int32_t id : program_.steps[s].inputs) touch(id, static_cast<int>(s));
+      if (const int32_t id = kept_for(program_.steps[s]); id >= 0) touch(id, static_cast<int>(s));
       for (const int32_t id : program_.steps[s].outputs) touch(id, static_cast<int>(s));
     }
   }

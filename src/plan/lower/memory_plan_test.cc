@@ -84,6 +84,33 @@ void expect_sound(const Program& program, unsigned seed) {
   }
 }
 
+// y = conv(b) + shortcut(a): what the shortcut reads is still there when y is made.
+TEST(MemoryPlan, WhatAShortcutReadsStaysUntilItsSum) {
+  Program program;
+  for (int t = 0; t < 4; ++t) {
+    PlanTensor tensor;
+    tensor.bytes = 1024;
+    program.tensors.push_back(tensor);
+  }
+  const auto add = [&](Operation operation, std::vector<int32_t> inputs, int32_t output) {
+    Step step;
+    step.operation = operation;
+    step.inputs = std::move(inputs);
+    step.outputs = {output};
+    program.steps.push_back(step);
+  };
+  const int32_t a = 0, b = 1, shortcut = 2, y = 3;
+  add(Import{}, {}, a);
+  add(Conv{}, {a}, b);
+  add(Conv{}, {a}, shortcut);
+  Conv sum;
+  sum.epilogue.residual = true;
+  add(sum, {b, b, b, shortcut}, y);
+  plan_memory(program);
+  EXPECT_NE(program.tensors[a].offset, program.tensors[y].offset);
+  EXPECT_EQ(program.arena_bytes, 4 * 1024);
+}
+
 TEST(MemoryPlan, NothingAliveIsOverwritten) {
   double over = 0;
   for (unsigned seed = 0; seed < 200; ++seed) {

@@ -19,6 +19,11 @@ struct ConvKernel {
   int stage_bytes, sum_row_bytes, tile_bytes, alignment;  // of shared memory
   bool wgmma;                                             // needs sm_90a
   const void* kernel;
+  // Kernels of conv_boxes.cuh: copies by the tensor memory accelerator, several tiles a block.
+  bool boxes = false;
+  int groups = 1;       // that take tiles in turn
+  int buffers = 0;      // of finished tiles
+  int tail_bytes = 0;   // of shared memory: bias, barriers
 };
 
 // In the table's order; the same at any time.
@@ -33,6 +38,10 @@ struct ConvChoice {
 };
 
 int tiles(const ConvProblem& problem, const ConvKernel& kernel);
+// Of K, as the kernel walks it: no more splits than that.
+int steps(const ConvProblem& problem, const ConvKernel& kernel);
+// Whether the kernel can compute this at all, and K be split like this.
+bool suits(const ConvProblem& problem, const ConvChoice& choice);
 // Of shared memory that a block asks for: few steps of K need few stages. `received`: what a
 // cluster's blocks send each other begins there.
 struct SharedBytes {

@@ -66,6 +66,17 @@ COROLLA_HD int divide(int a, const Divider& by) {
   return static_cast<int>((high + n) >> by.shift);
 }
 
+// A second product summed into the same outputs: 1 x 1, without padding, of another tensor, such as
+// the convolution on a block's shortcut. Its sums add to the first one's before anything is rounded.
+struct ConvExtra {
+  const void* x = nullptr;  // null: there is none
+  const void* w = nullptr;  // [n][channels]
+  const float* bias = nullptr;
+  int height = 0, width = 0, channels = 0;
+  int stride_h = 1, stride_w = 1;
+  int x_image = 0, x_row = 0, x_pixel = 0;
+};
+
 struct ConvProblem {
   Element element = Element::kHalf;
   const void* x = nullptr;
@@ -95,6 +106,7 @@ struct ConvProblem {
   bool y_bytes = false, residual_bytes = false;
   float residual_scale = 1, y_scale = 1, y_zero = 0;
   uint32_t fill = 0;  // four bytes of x's zero point: what x counts as outside of the picture
+  ConvExtra extra;             // only kernels of conv_boxes.cuh can
   // Follow from the rest: complete().
   bool pointwise = false;  // 1 x 1, stride 1, no padding: pixel m is at m * x_pixel
   Divider by_out_hw, by_out_w, by_channels, by_kernel_w, by_tiles_n;
@@ -113,10 +125,13 @@ COROLLA_HD int quantised(float v, float scale, float zero, float low = 0, float 
 #endif
 }
 
+inline bool is_pointwise(const ConvProblem& p) {
+  return p.k == p.channels && p.stride_h == 1 && p.stride_w == 1 && p.pad_h == 0 && p.pad_w == 0 &&
+         p.out_w == p.width && p.out_hw == p.height * p.width && p.x_row == p.width * p.x_pixel &&
+         p.x_image == p.height * p.x_row;
+}
 inline void complete(ConvProblem& p) {
-  p.pointwise = p.k == p.channels && p.stride_h == 1 && p.stride_w == 1 && p.pad_h == 0 &&
-                p.pad_w == 0 && p.out_w == p.width && p.out_hw == p.height * p.width &&
-                p.x_row == p.width * p.x_pixel && p.x_image == p.height * p.x_row;
+  p.pointwise = is_pointwise(p);
   p.by_out_hw = Divider(p.out_hw);
   p.by_out_w = Divider(p.out_w);
   p.by_channels = Divider(p.channels);
