@@ -7,6 +7,8 @@
 //   full, empty    a stage: copied; multiplied by all warps of the group
 //   ready, done, free   a buffer of a finished tile: its residual has come; the result is in it;
 //                  the result has left it
+//   turn           of a group: the group before has seen all stages of its tile. (A barrier tells only
+//                  the last phase from this one: nobody may wait for one that is further away.)
 //
 // A block computes tiles blockIdx.x, + gridDim.x, ... in that order, so loads and stores of several
 // tiles overlap with products. With two groups tiles go to them in turn, and one finishes a tile
@@ -35,7 +37,7 @@ struct BoxTile {
   static constexpr int kSumPitch = kN + 8;
   static constexpr int kStageBytes = (kM + kN) * 128, kTileBytes = kM * kN * 2;
   static constexpr int kBiasFloats = kGroups * 2 * kN;
-  static constexpr int kTailBytes = kBiasFloats * 4 + (2 * kStages + 3 * kBuffers) * 8;
+  static constexpr int kTailBytes = kBiasFloats * 4 + (2 * kStages + 3 * kBuffers + kGroups) * 8;
   static_assert(kM % (64 * kWarpgroups) == 0 && kN % 64 == 0 && kN <= kThreads && kM <= 256 && kN <= 256);
   static_assert(kBuffers % kGroups == 0);
 };
@@ -48,6 +50,7 @@ struct BoxBarriers {
   __device__ __forceinline__ uint32_t ready(int buffer) const { return base + (2 * Tile::kStages + buffer) * 8; }
   __device__ __forceinline__ uint32_t done(int buffer) const { return base + (2 * Tile::kStages + Tile::kBuffers + buffer) * 8; }
   __device__ __forceinline__ uint32_t free(int buffer) const { return base + (2 * Tile::kStages + 2 * Tile::kBuffers + buffer) * 8; }
+  __device__ __forceinline__ uint32_t turn(int group) const { return base + (2 * Tile::kStages + 3 * Tile::kBuffers + group) * 8; }
   __device__ __forceinline__ void make() const {
     for (int i = 0; i < Tile::kStages; ++i) {
       ptx::barrier_init(full(i), 1);
@@ -58,6 +61,7 @@ struct BoxBarriers {
       ptx::barrier_init(done(i), Tile::kWarpsM);
       ptx::barrier_init(free(i), 1);
     }
+    for (int i = 0; i < Tile::kGroups; ++i) ptx::barrier_init(turn(i), Tile::kWarpsM);
     ptx::barriers_are_made();
   }
 };
@@ -177,19 +181,19 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
 #pragma unroll
     for (int j = 0; j < Tile::kColumnBlocks; j += 2) {
       const uint32_t at = buffer + j / 8 * Tile::kM * 128 + tile_byte(row, j % 8 + lane / 16);
-      uint32_t packed[4] = {};
-      if (residual) ptx::load_matrix4(packed, at);
+      uint32_t packed[4];  // without a residual what lies there is read and not used: no branches
+      ptx::load_matrix4(packed, at);
 #pragma unroll
       for (int q = 0; q < 4; ++q) {  // two rows of two blocks of columns
         const float2 b = *reinterpret_cast<const float2*>(bias + (j + q / 2) * 8 + lane % 4 * 2);
         float2 v = make_float2(sums[i][j + q / 2][q % 2 * 2] + b.x, sums[i][j + q / 2][q % 2 * 2 + 1] + b.y);
+        packed[q] = residual ? packed[q] : 0;
         __half2& pair = reinterpret_cast<__half2&>(packed[q]);
-        if (residual) {
-          const float2 r = __half22float2(pair);
-          v.x += r.x;
-          v.y += r.y;
-        }
-        if (relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
+        const float2 r = __half22float2(pair);
+        v.x += r.x;
+        v.y += r.y;
+        v.x = relu ? fmaxf(v.x, 0.f) : v.x;
+        v.y = relu ? fmaxf(v.y, 0.f) : v.y;
         pair = __floats2half2_rn(v.x, v.y);
       }
       ptx::store_matrix4(at, packed);
@@ -197,13 +201,10 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
     if (!plain) {
       __syncwarp();
 #pragma unroll 1
-      for (int c = lane; c < 16 * Tile::kRowChunks; c += 32) {
-        const int chunk = c % Tile::kRowChunks, of = first + c / Tile::kRowChunks;
-        uint4& packed = *reinterpret_cast<uint4*>(buffer_at + chunk / 8 * Tile::kM * 128 + tile_byte(of, chunk % 8));
-        float v[8] = {};
-        add_halves(v, packed);
-        activate(p, v, n0 + chunk * 8);
-        packed = pack_halves(v);
+      for (int c = lane; c < 16 * Tile::kN; c += 32) {
+        const int column = c % Tile::kN, of = first + c / Tile::kN;
+        __half& v = *reinterpret_cast<__half*>(buffer_at + column / 64 * Tile::kM * 128 + tile_byte(of, column / 8 % 8) + column % 8 * 2);
+        v = n0 + column < p.n_real ? __float2half_rn(activated(__half2float(v), p.act, p.act_a, p.act_b)) : __half(0.f);
       }
     }
   }
@@ -271,6 +272,7 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
     const int before = order * count, rounds = before / a.ring;  // stages used before this tile
     RingPlace stage{before - rounds * a.ring, rounds & 1};
     int last = -1;
+    if (Tile::kGroups > 1) ptx::barrier_wait(barriers.turn(group), (order / Tile::kGroups & 1) ^ (group == 0 ? 1 : 0));
     for (int step = 0; step < count; ++step) {
       ptx::barrier_wait(barriers.full(stage.at), stage.parity);
       ptx::wgmma_arrive();
@@ -281,6 +283,7 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
       last = stage.at;
       stage.next(a.ring);
     }
+    if (Tile::kGroups > 1 && lane == 0) ptx::barrier_arrive(barriers.turn((group + 1) % Tile::kGroups));
     ptx::wgmma_wait<0>();
     if (lane == 0) ptx::barrier_arrive(barriers.empty(last));
 
