@@ -107,7 +107,7 @@ Result<std::optional<Fused>> fuse_stem(const LoweringContext& at, size_t first) 
       (!relu && conv.epilogue.activation != plan::Activation::kNone) ||
       pool.kind != plan::Pool::Kind::kMax || pool.kernel_h != 3 || pool.kernel_w != 3 ||
       pool.stride_h != 2 || pool.stride_w != 2 || pool.dilation_h != 1 || pool.dilation_w != 1 ||
-      convolved.dtype != DType::kFp16 || y.dtype != DType::kFp16 || w.dtype != DType::kFp16)
+      picture.dtype != DType::kFp16 || convolved.dtype != DType::kFp16 || y.dtype != DType::kFp16 || w.dtype != DType::kFp16)
     return nothing;
   StemProblem p;
   p.x = at.address(x);

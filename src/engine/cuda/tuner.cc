@@ -121,7 +121,6 @@ std::string shape_key(const ConvProblem& p) {
 }
 
 bool can_run(const ConvProblem& problem, const ConvChoice& choice, const DeviceFacts& device) {
-  if (choice.kernel->element != problem.element) return false;
   if (choice.kernel->wgmma && device.compute_capability != 90) return false;
   if (choice.cluster && (device.compute_capability < 90 || choice.splits > 8)) return false;
   return suits(problem, choice) &&

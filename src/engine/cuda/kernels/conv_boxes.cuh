@@ -25,6 +25,9 @@ namespace corolla::engine::cuda {
 
 template <int kM_, int kN_, int kStages_, int kBuffers_, int kGroups_, int kWarpgroups_, int kBlocks_>
 struct BoxTile {
+  static constexpr Element kElement = Element::kHalf;
+  static constexpr bool kBytes = false;
+  using Sum = float;
   static constexpr int kM = kM_, kN = kN_, kStages = kStages_, kBuffers = kBuffers_;
   static constexpr int kGroups = kGroups_, kWarpgroups = kWarpgroups_;  // warpgroups of each group
   static constexpr int kBlocks = kBlocks_;                             // a multiprocessor, at least
@@ -291,8 +294,8 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
     if (thread < Tile::kN) bias[thread] = own_bias;
     ptx::threads_meet(1 + group, Tile::kThreads);
     if (p.cluster) {
-      meet_in_cluster<Tile>(p, sums, reinterpret_cast<const float*>(dynamic_shared + p.received), bias, tile_m * Tile::kM, n0,
-                            blockIdx.z, true);
+      meet_in_cluster<Tile>(p, sums, reinterpret_cast<const float*>(dynamic_shared + p.received), bias, nullptr,
+                            tile_m * Tile::kM, n0, blockIdx.z, true);
       return;
     }
     const int buffer = order % Tile::kBuffers, parity = order / Tile::kBuffers & 1;
@@ -312,6 +315,7 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
 template <class Tile>
 ConvKernel boxes_entry(std::string_view name) {
   ConvKernel entry = {name,
+                      Tile::kElement,
                       Tile::kM,
                       Tile::kN,
                       Tile::kBlockThreads,

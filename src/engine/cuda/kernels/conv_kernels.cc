@@ -103,7 +103,8 @@ int steps(const ConvProblem& problem, const ConvKernel& kernel) {
 
 bool suits(const ConvProblem& problem, const ConvChoice& choice) {
   const ConvKernel& kernel = *choice.kernel;
-  if (choice.splits > cuda::steps(problem, kernel)) return false;
+  if (kernel.element != problem.element || choice.splits > cuda::steps(problem, kernel))
+    return false;
   if (!kernel.boxes) return problem.extra.x == nullptr;
   if (choice.splits > 1 && (!choice.cluster || kernel.groups > 1)) return false;
   ConvBoxes boxes;
