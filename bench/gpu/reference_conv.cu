@@ -55,12 +55,13 @@ __global__ void reference_kernel(ConvProblem p, float* y) {
     v = engine::cuda::real_sum(sum, p.scale[n], p.bias[n]);
   else
     v = sum + (p.bias != nullptr ? p.bias[n] : 0.f);
-  if (p.extra.x != nullptr) {  // fp16
+  if (p.extra.x != nullptr) {
+    using Number = Numbers<kElement>;
     const engine::cuda::ConvExtra& e = p.extra;
-    const auto* from = static_cast<const __half*>(e.x) + int64_t{image} * e.x_image + int64_t{oh} * e.stride_h * e.x_row +
+    const auto* from = static_cast<const typename Number::One*>(e.x) + int64_t{image} * e.x_image + int64_t{oh} * e.stride_h * e.x_row +
                        int64_t{ow} * e.stride_w * e.x_pixel;
-    const auto* row = static_cast<const __half*>(e.w) + int64_t{n} * e.channels;
-    for (int c = 0; c < e.channels; ++c) v += __half2float(from[c]) * __half2float(row[c]);
+    const auto* row = static_cast<const typename Number::One*>(e.w) + int64_t{n} * e.channels;
+    for (int c = 0; c < e.channels; ++c) v += Number::wide(from[c]) * Number::wide(row[c]);
     if (e.bias != nullptr) v += e.bias[n];
   }
   const int64_t at = int64_t{m} * p.residual_pixel + n;

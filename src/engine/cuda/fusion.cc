@@ -107,9 +107,10 @@ Result<std::optional<Fused>> fuse_stem(const LoweringContext& at, size_t first) 
       (!relu && conv.epilogue.activation != plan::Activation::kNone) ||
       pool.kind != plan::Pool::Kind::kMax || pool.kernel_h != 3 || pool.kernel_w != 3 ||
       pool.stride_h != 2 || pool.stride_w != 2 || pool.dilation_h != 1 || pool.dilation_w != 1 ||
-      picture.dtype != DType::kFp16 || convolved.dtype != DType::kFp16 || y.dtype != DType::kFp16 || w.dtype != DType::kFp16)
+      !at.is_number(picture) || !at.is_number(convolved) || !at.is_number(y) || !at.is_number(w))
     return nothing;
   StemProblem p;
+  p.element = at.element();
   p.x = at.address(x);
   p.bias = reinterpret_cast<const float*>(at.address(at.tensor(conv_step.inputs[2])));
   p.y = at.address(y);
@@ -167,7 +168,7 @@ std::optional<size_t> find_shortcut(const plan::Program& program, size_t conv_at
   const plan::Step& step = program.steps[found];
   const plan::PlanTensor& x = tensor(step.inputs[0]);
   for (const int32_t i : {step.inputs[0], step.inputs[1], sum})
-    if (tensor(i).dtype != DType::kFp16) return std::nullopt;
+    if (tensor(i).dtype != DType::kFp16 && tensor(i).dtype != DType::kBf16) return std::nullopt;
   for (size_t i = found + 1; i <= conv_at; ++i)
     for (const int32_t o : program.steps[i].outputs) {
       const plan::PlanTensor& y = tensor(o);

@@ -313,8 +313,8 @@ Result<std::optional<Launch>> with_shortcut(const LoweringContext& at,
                                             const LoweringContext& shortcut,
                                             int compute_capability) {
   const plan::PlanTensor &x = at.input(0), &y = at.output();
-  const auto half = [](const PlanTensor& t) { return t.dtype == DType::kFp16; };
-  if (compute_capability != 90 || !half(x) || !half(at.input(1)) || !half(y) || !small(shortcut))
+  if (compute_capability != 90 || !at.is_number(x) || !at.is_number(at.input(1)) ||
+      !at.is_number(y) || !small(shortcut))
     return std::optional<Launch>();
   ASSIGN_OR_RETURN(Launch launch, lower_conv(at, std::get<plan::Conv>(at.step.operation)));
   launch.conv.residual = nullptr;

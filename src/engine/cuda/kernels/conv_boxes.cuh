@@ -23,11 +23,12 @@
 
 namespace corolla::engine::cuda {
 
-template <int kM_, int kN_, int kStages_, int kBuffers_, int kGroups_, int kWarpgroups_, int kBlocks_>
+template <Element kElement_, int kM_, int kN_, int kStages_, int kBuffers_, int kGroups_, int kWarpgroups_, int kBlocks_>
 struct BoxTile {
-  static constexpr Element kElement = Element::kHalf;
+  static constexpr Element kElement = kElement_;  // kHalf, kBfloat
   static constexpr bool kBytes = false;
   using Sum = float;
+  using Number = Numbers<kElement>;
   static constexpr int kM = kM_, kN = kN_, kStages = kStages_, kBuffers = kBuffers_;
   static constexpr int kGroups = kGroups_, kWarpgroups = kWarpgroups_;  // warpgroups of each group
   static constexpr int kBlocks = kBlocks_;                             // a multiprocessor, at least
@@ -191,13 +192,13 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
         const float2 b = *reinterpret_cast<const float2*>(bias + (j + q / 2) * 8 + lane % 4 * 2);
         float2 v = make_float2(sums[i][j + q / 2][q % 2 * 2] + b.x, sums[i][j + q / 2][q % 2 * 2 + 1] + b.y);
         packed[q] = residual ? packed[q] : 0;
-        __half2& pair = reinterpret_cast<__half2&>(packed[q]);
-        const float2 r = __half22float2(pair);
+        auto& pair = reinterpret_cast<typename Tile::Number::Pair&>(packed[q]);
+        const float2 r = Tile::Number::wide(pair);
         v.x += r.x;
         v.y += r.y;
         v.x = relu ? fmaxf(v.x, 0.f) : v.x;
         v.y = relu ? fmaxf(v.y, 0.f) : v.y;
-        pair = __floats2half2_rn(v.x, v.y);
+        pair = Tile::Number::narrow(v.x, v.y);
       }
       ptx::store_matrix4(at, packed);
     }
@@ -206,8 +207,8 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
 #pragma unroll 1
       for (int c = lane; c < 16 * Tile::kN; c += 32) {
         const int column = c % Tile::kN, of = first + c / Tile::kN;
-        __half& v = *reinterpret_cast<__half*>(buffer_at + column / 64 * Tile::kM * 128 + tile_byte(of, column / 8 % 8) + column % 8 * 2);
-        v = n0 + column < p.n_real ? __float2half_rn(activated(__half2float(v), p.act, p.act_a, p.act_b)) : __half(0.f);
+        auto& v = *reinterpret_cast<typename Tile::Number::One*>(buffer_at + column / 64 * Tile::kM * 128 + tile_byte(of, column / 8 % 8) + column % 8 * 2);
+        v = n0 + column < p.n_real ? Tile::Number::narrow(activated(Tile::Number::wide(v), p.act, p.act_a, p.act_b)) : Tile::Number::narrow(0.f);
       }
     }
   }

@@ -106,7 +106,7 @@ inline bool set_window(BoxMap& map, int i, const Window& window) {
 // The maps for tiles of tile_m x tile_n. False where this way of copying cannot do it.
 inline bool conv_boxes(const ConvProblem& p, int tile_m, int tile_n, ConvBoxes& all) {
   using namespace boxes;
-  if (p.element != Element::kHalf) return false;
+  if (p.element == Element::kByte) return false;
   const auto strides = [](int a, int b, int c) { return (a | b | c) % kChunk == 0; };
   if (!aligned(p.x) || !aligned(p.w) || !aligned(p.y) || !aligned(p.residual) ||
       !aligned(p.extra.x) || !aligned(p.extra.w))

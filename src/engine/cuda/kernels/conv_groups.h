@@ -14,6 +14,7 @@ std::span<const ConvKernel> conv_group_s8_mma();
 std::span<const ConvKernel> conv_group_s8_wgmma();
 std::span<const ConvKernel> conv_group_s8_wgmma_big();
 std::span<const ConvKernel> conv_group_wgmma_boxes();
+std::span<const ConvKernel> conv_group_bf16_wgmma_boxes();
 std::span<const ConvKernel> conv_group_wgmma_boxes_big();
 
 }  // namespace corolla::engine::cuda

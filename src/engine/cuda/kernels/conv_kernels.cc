@@ -12,11 +12,11 @@ namespace {
 const std::vector<ConvKernel>& table() {
   static const std::vector<ConvKernel> all = [] {
     std::vector<ConvKernel> made;
-    for (const auto group : {conv_group_mma(), conv_group_wgmma(), conv_group_wgmma_drain(),
-                             conv_group_wgmma_big(), conv_group_wgmma_boxes(),
-                             conv_group_wgmma_boxes_big(),
-                             conv_group_bf16_mma(), conv_group_bf16_wgmma(), conv_group_s8_mma(),
-                             conv_group_s8_wgmma(), conv_group_s8_wgmma_big()})
+    for (const auto group :
+         {conv_group_mma(), conv_group_wgmma(), conv_group_wgmma_drain(), conv_group_wgmma_big(),
+          conv_group_wgmma_boxes(), conv_group_wgmma_boxes_big(), conv_group_bf16_mma(),
+          conv_group_bf16_wgmma(), conv_group_bf16_wgmma_boxes(), conv_group_s8_mma(),
+          conv_group_s8_wgmma(), conv_group_s8_wgmma_big()})
       made.insert(made.end(), group.begin(), group.end());
     return made;
   }();

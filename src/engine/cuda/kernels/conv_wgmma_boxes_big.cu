@@ -7,7 +7,7 @@ namespace corolla::engine::cuda {
 
 std::span<const ConvKernel> conv_group_wgmma_boxes_big() {
   static const ConvKernel all[] = {
-#define COROLLA_CONV_BOX(name, ...) boxes_entry<BoxTile<__VA_ARGS__>>(#name),
+#define COROLLA_CONV_BOX(name, ...) boxes_entry<BoxTile<Element::kHalf, __VA_ARGS__>>(#name),
 #include "engine/cuda/kernels/conv_table.inc"
 #undef COROLLA_CONV_BOX
   };

@@ -1,5 +1,4 @@
-#include <cuda_fp16.h>
-
+#include "engine/cuda/kernels/element.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
 #include "engine/cuda/kernels/stem_kernel.h"
 
@@ -17,13 +16,16 @@ struct StemShared {
       kWeights + StemTile::kPictureBytes > kConvolved ? kWeights + StemTile::kPictureBytes : kConvolved;
 };
 
+template <Element kElement>
 __device__ __forceinline__ uint2 normalised(const StemProblem& p, float a, float b, float c, float d) {
-  __half2 pairs[2] = {__floats2half2_rn((a - p.mean[0]) * p.scale[0], (b - p.mean[1]) * p.scale[1]),
-                      __floats2half2_rn((c - p.mean[2]) * p.scale[2], (d - p.mean[3]) * p.scale[3])};
+  using Number = Numbers<kElement>;
+  typename Number::Pair pairs[2] = {Number::narrow((a - p.mean[0]) * p.scale[0], (b - p.mean[1]) * p.scale[1]),
+                                    Number::narrow((c - p.mean[2]) * p.scale[2], (d - p.mean[3]) * p.scale[3])};
   return *reinterpret_cast<uint2*>(pairs);
 }
 
 // The tile's part of the picture: zero outside of it.
+template <Element kElement>
 __device__ __forceinline__ void import_tile(const StemProblem& p, const StemOrigin& origin, int64_t image, unsigned char* picture) {
   if (p.pixels && p.channels == 3 && p.width % 4 == 0 && reinterpret_cast<uintptr_t>(p.x) % 4 == 0) {
     // Four pixels, three words, a thread.
@@ -48,7 +50,7 @@ __device__ __forceinline__ void import_tile(const StemProblem& p, const StemOrig
         if (at < 0 || at >= StemTile::kColumns) continue;
         uint2 value = {0, 0};
         if (inside) {
-          value = normalised(p, bytes[e * 3], bytes[e * 3 + 1], bytes[e * 3 + 2], p.mean[3]);
+          value = normalised<kElement>(p, bytes[e * 3], bytes[e * 3 + 1], bytes[e * 3 + 2], p.mean[3]);
         }
         *reinterpret_cast<uint2*>(picture + row * StemTile::kRowBytes + at * 8) = value;
       }
@@ -69,15 +71,16 @@ __device__ __forceinline__ void import_tile(const StemProblem& p, const StemOrig
         v[c] = p.pixels ? static_cast<const uint8_t*>(p.x)[((image * p.height + h) * p.width + w) * p.channels + c]
                         : static_cast<const float*>(p.x)[((image * p.channels + c) * p.height + h) * p.width + w];
       }
-      value = normalised(p, v[0], v[1], v[2], v[3]);
+      value = normalised<kElement>(p, v[0], v[1], v[2], v[3]);
     }
     *reinterpret_cast<uint2*>(picture + row * StemTile::kRowBytes + column * 8) = value;
   }
 }
 
 // Blocks: kN channels of a tile; tiles along the width, the height, images.
-template <int kN>
+template <Element kElement, int kN>
 __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant__ StemProblem p) {
+  using Number = Numbers<kElement>;
   __shared__ __align__(128) unsigned char shared[StemShared<kN>::kBytes];
   const int parts = p.n / kN, tile_w = blockIdx.x / parts, n0 = (blockIdx.x - tile_w * parts) * kN;
   const StemOrigin origin = stem_origin(p, blockIdx.y, tile_w);
@@ -90,11 +93,11 @@ __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant
   for (int i = threadIdx.x; i < kN * kChunks; i += kThreads) {
     const int row = i / kChunks, chunk = i - row * kChunks;
     ptx::copy16(weights_at + row * StemTile::kWeightBytes + chunk * 16,
-                static_cast<const __half*>(p.w) + (n0 + row) * StemTile::kK + chunk * 8, true);
+                static_cast<const typename Number::One*>(p.w) + (n0 + row) * StemTile::kK + chunk * 8, true);
   }
   ptx::copy_commit();
   ptx::wait_for_previous();
-  import_tile(p, origin, blockIdx.z, picture);
+  import_tile<kElement>(p, origin, blockIdx.z, picture);
   ptx::copy_wait<0>();
   __syncthreads();
 
@@ -117,8 +120,8 @@ __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant
         ptx::load_matrix4(b, weights + j * 8 * StemTile::kWeightBytes + (r * StemTile::kRowElements + half * 16) * 2);
 #pragma unroll
         for (int i = 0; i < kRowBlocks; ++i) {
-          ptx::mma16816(sums[i][j], a[i], b[0], b[1]);
-          ptx::mma16816(sums[i][j + 1], a[i], b[2], b[3]);
+          ptx::mma<kElement>(sums[i][j], a[i], b[0], b[1]);
+          ptx::mma<kElement>(sums[i][j + 1], a[i], b[2], b[3]);
         }
       }
     }
@@ -136,7 +139,7 @@ __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant
         float2 v = make_float2(sums[i][j][e] + bias.x, sums[i][j][e + 1] + bias.y);
         if (p.relu) v = make_float2(fmaxf(v.x, 0.f), fmaxf(v.y, 0.f));
         if (!stem_exists(p, origin, q)) v = make_float2(-INFINITY, -INFINITY);
-        *reinterpret_cast<__half2*>(shared + result_byte<kN>(q, j) + lane % 4 * 4) = __floats2half2_rn(v.x, v.y);
+        *reinterpret_cast<typename Number::Pair*>(shared + result_byte<kN>(q, j) + lane % 4 * 4) = Number::narrow(v.x, v.y);
       }
   }
   __syncthreads();
@@ -151,11 +154,11 @@ __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant
 #pragma unroll
     for (int t = 1; t < 9; ++t) {
       const uint4 other = *reinterpret_cast<const uint4*>(shared + result_byte<kN>(stem_under(pooled, t / 3, t % 3), chunk));
-      __half2* pairs = reinterpret_cast<__half2*>(&most);
+      auto* pairs = reinterpret_cast<typename Number::Pair*>(&most);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) pairs[e] = __hmax2_nan(pairs[e], reinterpret_cast<const __half2*>(&other)[e]);
+      for (int e = 0; e < 4; ++e) pairs[e] = __hmax2_nan(pairs[e], reinterpret_cast<const typename Number::Pair*>(&other)[e]);
     }
-    __half* y = static_cast<__half*>(p.y) + ((int64_t{blockIdx.z} * p.out_h + h) * p.out_w + w) * p.n + n0 + chunk * 8;
+    auto* y = static_cast<typename Number::One*>(p.y) + ((int64_t{blockIdx.z} * p.out_h + h) * p.out_w + w) * p.n + n0 + chunk * 8;
     *reinterpret_cast<uint4*>(y) = most;
   }
 }
@@ -163,7 +166,7 @@ __global__ void __launch_bounds__(kThreads, 2) stem_kernel(const __grid_constant
 }  // namespace
 
 bool stem_fits(const StemProblem& p) {
-  return p.n % 64 == 0 && p.channels <= 4 && p.images <= 65535 && reinterpret_cast<uintptr_t>(p.w) % 16 == 0 &&
+  return p.element != Element::kByte && p.n % 64 == 0 && p.channels <= 4 && p.images <= 65535 && reinterpret_cast<uintptr_t>(p.w) % 16 == 0 &&
          reinterpret_cast<uintptr_t>(p.y) % 16 == 0;
 }
 
@@ -175,7 +178,9 @@ cudaError_t launch_stem(const StemProblem& p, const Launching& launching) {
   if (error != cudaSuccess) return error;
   // Where blocks of 64 channels would leave half of the device idle, each takes 32.
   const bool narrow = wide * high * (p.n / 64) * p.images * 2 <= processors;
-  const void* kernel = narrow ? reinterpret_cast<const void*>(&stem_kernel<32>) : reinterpret_cast<const void*>(&stem_kernel<64>);
+  const void* kernel = for_element(p.element, [&]<Element kElement>() {
+    return narrow ? reinterpret_cast<const void*>(&stem_kernel<kElement, 32>) : reinterpret_cast<const void*>(&stem_kernel<kElement, 64>);
+  });
   const dim3 grid(static_cast<unsigned>(wide * (p.n / (narrow ? 32 : 64))), static_cast<unsigned>(high), static_cast<unsigned>(p.images));
   return launch(kernel, grid, kThreads, p, launching);
 }

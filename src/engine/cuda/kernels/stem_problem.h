@@ -1,7 +1,7 @@
 // What a network of pictures begins with, as one kernel: import, a 7 x 7 convolution of stride 2 on
 // three or four channels, ReLU, and 3 x 3 maxima of stride 2.
 //
-//   y = max over 3 x 3 of act(sum_k normalised(x) * w[n][k] + bias[n]),  rounded to fp16 before max
+//   y = max over 3 x 3 of act(sum_k normalised(x) * w[n][k] + bias[n]),  rounded before max
 //
 // A block makes kPooledH x kPooledW pixels of y. It imports the part of the picture that these need,
 // four channels a pixel, into shared memory: a row of a window is then 32 numbers in one piece, and
@@ -15,10 +15,11 @@
 namespace corolla::engine::cuda {
 
 struct StemProblem {
+  Element element = Element::kHalf;  // of w and y; or kBfloat
   const void* x = nullptr;  // u8 NHWC, or fp32 NCHW
-  const void* w = nullptr;  // fp16 [n][kKernelH][kRowElements]
+  const void* w = nullptr;  // [n][kKernelH][kRowElements]
   const float* bias = nullptr;
-  void* y = nullptr;  // fp16 NHWC of n channels
+  void* y = nullptr;  // NHWC of n channels
   int images = 0, height = 0, width = 0, channels = 0;
   int conv_h = 0, conv_w = 0, pad_top = 0, pad_left = 0;
   int out_h = 0, out_w = 0, pool_top = 0, pool_left = 0;
