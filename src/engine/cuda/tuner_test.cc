@@ -86,6 +86,21 @@ TEST(Candidates, FewTilesAreSplit) {
       std::all_of(many.begin(), many.end(), [](const ConvChoice& c) { return c.splits == 1; }));
 }
 
+TEST(Candidates, ASecondProductIsForKernelsThatTakeOne) {
+  alignas(16) static std::byte somewhere[16];
+  ConvProblem p = pointwise(3136, 256, 64);
+  p.extra.x = p.extra.w = somewhere;
+  p.extra.height = p.extra.width = 1;
+  p.extra.channels = p.extra.x_pixel = p.extra.x_row = p.extra.x_image = 128;
+  const auto all = candidates(p, device(90, 132));
+  ASSERT_FALSE(all.empty());
+  for (const ConvChoice& choice : all) {
+    EXPECT_TRUE(choice.kernel->boxes) << choice.kernel->name;
+    EXPECT_LE(choice.splits, 3);  // steps of K: one of the first product, two of the second
+  }
+  EXPECT_TRUE(candidates(p, device(80, 108)).empty());
+}
+
 TEST(TuningCache, KeepsWhatWasTunedByKindOfSlice) {
   const std::string folder =
       std::filesystem::temp_directory_path() / ("corolla-tuning-" + std::to_string(::getpid()));
