@@ -200,7 +200,7 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
         v.y = relu ? fmaxf(v.y, 0.f) : v.y;
         pair = Tile::Number::narrow(v.x, v.y);
       }
-      ptx::store_matrix4(at, packed);
+      ptx::store_matrix4(at, packed, lane);
     }
     if (!plain) {
       __syncwarp();
@@ -208,7 +208,7 @@ __device__ __forceinline__ void finish_rows(const ConvProblem& p, const Sums<Til
       for (int c = lane; c < 16 * Tile::kN; c += 32) {
         const int column = c % Tile::kN, of = first + c / Tile::kN;
         auto& v = *reinterpret_cast<typename Tile::Number::One*>(buffer_at + column / 64 * Tile::kM * 128 + tile_byte(of, column / 8 % 8) + column % 8 * 2);
-        v = n0 + column < p.n_real ? Tile::Number::narrow(activated(Tile::Number::wide(v), p.act, p.act_a, p.act_b)) : Tile::Number::narrow(0.f);
+        v = n0 + column < p.n_real ? Tile::Number::narrow(activated_apart(Tile::Number::wide(v), p.act, p.act_a, p.act_b)) : Tile::Number::narrow(0.f);
       }
     }
   }

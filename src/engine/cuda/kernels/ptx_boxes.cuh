@@ -65,10 +65,4 @@ __device__ __forceinline__ void stores_commit() { asm volatile("cp.async.bulk.co
 __device__ __forceinline__ void stores_have_read() { asm volatile("cp.async.bulk.wait_group.read 0;\n" ::: "memory"); }
 __device__ __forceinline__ void stores_have_written() { asm volatile("cp.async.bulk.wait_group 0;\n" ::: "memory"); }
 
-// As ldmatrix, the other way.
-__device__ __forceinline__ void store_matrix4(uint32_t to, const uint32_t (&r)[4]) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};\n" ::"r"(to), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
-               : "memory");
-}
-
 }  // namespace corolla::engine::cuda::ptx
