@@ -2,7 +2,8 @@
 //
 // --bf16 or --int8 anywhere: in that type instead of fp16.
 //
-//   kernel_bench check [BATCH [NAME]]      every kernel and split of every shape against a slow one;
+//   kernel_bench check [BATCH [NAME]]      every kernel and split of every shape against a slow
+//   one;
 //                                          NAME: only kernels whose names have this in them
 //   kernel_bench check-few [NAME]          some of them, for compute-sanitizer
 //   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
@@ -12,6 +13,7 @@
 //   kernel_bench pictures FOLDER ROWS MODEL...   what plans answer to a folder of pictures
 //   kernel_bench slices COUNT SECONDS TABLE [BATCH [own]]   the same by COUNT processes at once,
 //   which share their weights unless told otherwise
+//   kernel_bench jpegs FOLDER              nvJPEG beside the host's decoder
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -32,6 +34,7 @@
 #include "engine/cuda/replay.h"
 #include "engine/cuda/tuner.h"
 #include "engine/cuda/weight_memory.h"
+#include "jpegs.h"
 #include "pictures.h"
 #include "plan/half.h"
 #include "reference_conv.h"
@@ -151,8 +154,7 @@ double fused_difference(int64_t batch, size_t last, const Fusions& fusions) {
   const DeviceFacts device = must(device_facts());
   auto loaded = load({batch});
   const plan::Program& program = loaded->plan.programs[0];
-  const plan::PlanTensor& y =
-      program.tensors[static_cast<size_t>(program.steps[last].outputs[0])];
+  const plan::PlanTensor& y = program.tensors[static_cast<size_t>(program.steps[last].outputs[0])];
   std::vector<uint16_t> results[2];
   for (const bool fused : {false, true}) {
     Placed placed = place(*loaded, program, fused ? fusions : Fusions{false, false, false});
@@ -190,15 +192,16 @@ int check_fusions(int64_t batch) {
   }
   const double stem = fused_difference(batch, pool, {true, false, false});
   const double whole = fused_difference(batch, last_conv, {true, true, false});
-  std::printf("fused: batch %d, import, convolution and pool as one: %.2g; all convolutions with "
-              "their shortcuts: %.2g\n",
-              static_cast<int>(batch), stem, whole);
+  std::printf(
+      "fused: batch %d, import, convolution and pool as one: %.2g; all convolutions with "
+      "their shortcuts: %.2g\n",
+      static_cast<int>(batch), stem, whole);
   const double unit = precision == DType::kBf16 ? 8 : 1;
   return stem > 1e-3 * unit || whole > 5e-3 * unit;
 }
 
-// kFew: of each kernel one launch without splits, one through memory and one cluster, for slow tools.
-// kMerged: these, and everything of convolutions with a shortcut in them.
+// kFew: of each kernel one launch without splits, one through memory and one cluster, for slow
+// tools. kMerged: these, and everything of convolutions with a shortcut in them.
 enum class Depth { kAll, kMerged, kFew };
 
 int check(int64_t batch, Depth depth, const std::string& only, const Fusions& fusions = {}) {
@@ -468,6 +471,7 @@ int main(int argc, char** argv) {
     for (std::string one; std::getline(list, one, ',');) batches.push_back(std::atoi(one.c_str()));
     return time_programs(batches, argc > 3 ? argv[3] : nullptr);
   }
+  if (mode == "jpegs" && argc > 2) return bench::jpegs(argv[2]);
   if (mode == "layers" && argc > 2) return layers(std::atoi(argv[2]), argc > 3 ? argv[3] : nullptr);
   if (mode == "serve" && argc > 5)
     return serve_at(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
@@ -476,6 +480,6 @@ int main(int argc, char** argv) {
       stderr,
       "usage: kernel_bench check [BATCH [NAME]] | check-few [NAME] | time BATCHES [TABLE] | "
       "layers BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
-      "[BATCH [own]] | pictures FOLDER ROWS MODEL..., each with --bf16 or --int8\n");
+      "[BATCH [own]] | pictures FOLDER ROWS MODEL... | jpegs FOLDER, each with --bf16 or --int8\n");
   return 2;
 }

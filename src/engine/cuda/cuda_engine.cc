@@ -44,6 +44,7 @@ struct Settings {
   bool spin = true;
   bool tune = true;
   bool direct = true;
+  bool device_jpeg = true;
   std::vector<int> batches;
 };
 
@@ -59,6 +60,7 @@ Status set(Settings& settings, const std::string& name, const std::string& value
   };
   if (name == "wait") return either("spin", "block", settings.spin);
   if (name == "direct") return either("on", "off", settings.direct);
+  if (name == "jpeg") return either("device", "host", settings.device_jpeg);
   if (name == "tune") return either("on", "off", settings.tune);
   if (name == "lanes") {
     ASSIGN_OR_RETURN(const auto lanes, numbers(name, value, 16));
@@ -75,7 +77,7 @@ Status set(Settings& settings, const std::string& name, const std::string& value
   }
   return Error{Code::kInvalidArgument,
                "the CUDA engine has no option '" + name +
-                   "'; it has lanes, green, wait, direct, tune and batches"};
+                   "'; it has lanes, green, wait, direct, jpeg, tune and batches"};
 }
 
 constexpr size_t kMostHostBytes = size_t{4} << 30;  // of others' memory, pinned at once
@@ -190,7 +192,9 @@ class CudaEngine final : public Engine {
     DeviceFacts share = device_;
     share.multiprocessors = multiprocessors;
     free_.push_back(places_.size());
-    places_.push_back({lanes_.back().get(), share});
+    // nvJPEG's own kernels would run outside of a green context.
+    const bool jpeg = settings_.device_jpeg && settings_.green.empty();
+    places_.push_back({lanes_.back().get(), share, jpeg});
     waiters_ = std::vector<Waiter>(places_.size());
   }
   // The lane with the most multiprocessors: at a low load the fastest does the work.

@@ -6,6 +6,8 @@
 //   green=16,16,100    instead: that many lanes, each on so many multiprocessors of its own
 //   wait=spin|block    how a lane waits for its batch: soonest, or without using the CPU
 //   direct=on|off      whether requests are read, and large outputs written, where they lie
+//   jpeg=device|host   where JPEG pictures are decoded: by nvJPEG if it is here (not for green
+//                      contexts, and only plain files), or always on the host
 //   tune=on|off        whether kernels that no cache knows are timed when a model is loaded
 //   batches=1,2,4,8    batch sizes that get programs; else powers of two up to max_batch
 //

@@ -29,6 +29,25 @@ class Stopwatch {
   TimePoint begin_;
 };
 
+// The JPEG files of a BYTES tensor, when hardware may decode each of them; else none.
+std::vector<JpegDecoder::File> plain_files(std::span<const std::byte> bytes, int rows) {
+  std::vector<JpegDecoder::File> files;
+  for (int row = 0; row < rows; ++row) {
+    uint32_t length = 0;
+    if (bytes.size() < sizeof length) return {};
+    std::memcpy(&length, bytes.data(), sizeof length);
+    bytes = bytes.subspan(sizeof length);
+    if (length > bytes.size()) return {};
+    const auto file = bytes.first(length);
+    const auto head = plain_jpeg(file, PictureLimits{}.most_pixels);
+    if (!head) return {};
+    files.push_back({file, *head, nullptr});
+    bytes = bytes.subspan(length);
+  }
+  if (!bytes.empty()) files.clear();
+  return files;
+}
+
 // What a tuned plan says of a step.
 std::optional<ConvChoice> chosen(const plan::Step& step) {
   const ConvKernel* kernel = find_conv_kernel(step.kernel);
@@ -117,6 +136,13 @@ bool CudaModel::slow_inputs() const {
 Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choices) {
   OnLane made;
   made.lane = place.lane;
+  if (place.device_jpeg && slow_inputs()) {
+    auto jpeg = JpegDecoder::make();
+    if (jpeg.ok())
+      made.jpeg = std::move(*jpeg);
+    else if (lanes_.empty())  // said once
+      log::info("jpeg_on_host", {{"why", jpeg.error().what}});
+  }
   int64_t arena = 0;
   for (const plan::Program& program : plan_.programs) arena = std::max(arena, program.arena_bytes);
   const auto rows = static_cast<size_t>(plan_.batched ? plan_.programs.back().batch : 1);
@@ -214,6 +240,7 @@ void CudaModel::Run::read_requests() {
   const size_t inputs = model_.inputs_.size(), outputs = model_.outputs_.size();
   sources_.assign(requests_.size() * inputs, nullptr);
   made_.resize(requests_.size() * inputs);
+  files_.resize(requests_.size() * inputs);
   rooms_.assign(requests_.size() * outputs, {});
   out_directly_.assign(outputs, false);
   for (size_t r = 0; r < requests_.size(); ++r) {
@@ -222,10 +249,19 @@ void CudaModel::Run::read_requests() {
     for (size_t i = 0; i < inputs && request.outcome.ok(); ++i) {
       std::span<const std::byte> bytes = request.inputs[i].bytes;
       if (const auto& picture = model_.pictures_[i]) {
-        auto found = picture->form == ImageInput::Form::kEncoded
-                         ? rows_of_files(bytes, rows, picture->size, made_[r * inputs + i])
-                         : rows_of_pixels(request.inputs[i].shape, bytes, rows, picture->size,
-                                          made_[r * inputs + i]);
+        if (picture->form == ImageInput::Form::kEncoded) {
+          auto& files = files_[r * inputs + i];
+          if (model_.lanes_[lane_].jpeg) {
+            // A copy, which its client cannot change between the look at its head and its decoding.
+            auto& copy = made_[r * inputs + i];
+            copy.assign(bytes.begin(), bytes.end());
+            files = plain_files(copy, rows);
+          }
+          if (files.empty()) read_files(r, i);
+          continue;
+        }
+        auto found = rows_of_pixels(request.inputs[i].shape, bytes, rows, picture->size,
+                                    made_[r * inputs + i]);
         if (!found.ok()) {
           request.outcome = std::move(found).error();
           break;
@@ -240,6 +276,41 @@ void CudaModel::Run::read_requests() {
   }
 }
 
+// On the host, whose decoder knows all kinds and says what is wrong.
+void CudaModel::Run::read_files(size_t request, size_t input) {
+  const size_t at = request * model_.inputs_.size() + input;
+  const int rows = model_.plan_.batched ? requests_[request].rows : 1;
+  const auto found = rows_of_files(requests_[request].inputs[input].bytes, rows,
+                                   model_.pictures_[input]->size, made_[at]);
+  files_[at].clear();
+  if (found.ok())
+    sources_[at] = found->data();
+  else
+    requests_[request].outcome = found.error();
+}
+
+Status CudaModel::Run::decode_on_device(size_t input) {
+  OnLane& lane = model_.lanes_[lane_];
+  const size_t inputs = model_.inputs_.size();
+  std::vector<JpegDecoder::File> files;
+  for (size_t row = 0; row < under_way_; ++row) {
+    const Row& from = rows_[at_ + row];
+    const auto& own = files_[from.request * inputs + input];
+    if (own.empty()) continue;
+    files.push_back(own[from.row]);
+    files.back().to = lane.inputs[input].data() + row * model_.input_row_bytes_[input];
+  }
+  if (files.empty()) return ok();
+  ASSIGN_OR_RETURN(const bool decoded,
+                   lane.jpeg->decode(files, model_.pictures_[input]->size, lane.lane->stream()));
+  if (decoded) return ok();
+  for (size_t row = 0; row < under_way_; ++row) {
+    const size_t request = rows_[at_ + row].request;
+    if (!files_[request * inputs + input].empty()) read_files(request, input);
+  }
+  return ok();
+}
+
 size_t CudaModel::Run::together(size_t row) const {
   size_t count = 1;
   while (row + count < under_way_ && rows_[at_ + row + count].request == rows_[at_ + row].request)
@@ -251,6 +322,7 @@ Status CudaModel::Run::copy_in(size_t input) {
   OnLane& lane = model_.lanes_[lane_];
   const size_t bytes = model_.input_row_bytes_[input];
   if (bytes == 0) return ok();
+  RETURN_IF_ERROR(decode_on_device(input));
   const auto copy = [&](size_t row, const std::byte* from, size_t rows) -> Status {
     CUDA_OR_RETURN("cannot copy a request to the device",
                    cudaMemcpyAsync(lane.inputs[input].data() + row * bytes, from, rows * bytes,
@@ -267,8 +339,13 @@ Status CudaModel::Run::copy_in(size_t input) {
   for (size_t row = 0; row < under_way_;) {
     const Row& first = rows_[at_ + row];
     size_t rows = together(row);
-    const std::byte* from =
-        sources_[first.request * model_.inputs_.size() + input] + first.row * bytes;
+    const std::byte* from = sources_[first.request * model_.inputs_.size() + input];
+    if (from == nullptr) {  // on the device already, or its request has failed
+      RETURN_IF_ERROR(send_pinned(row));
+      sent = row += rows;
+      continue;
+    }
+    from += first.row * bytes;
     if (rows * bytes >= kLeastDirect && model_.host_->holds({from, rows * bytes}, false)) {
       RETURN_IF_ERROR(send_pinned(row));
       RETURN_IF_ERROR(copy(row, from, rows));
@@ -286,7 +363,7 @@ Status CudaModel::Run::copy_in(size_t input) {
 std::span<std::byte> CudaModel::Run::room(const Row& row, size_t output) {
   Request& request = requests_[row.request];
   Room& found = rooms_[row.request * model_.outputs_.size() + output];
-  if (!found.asked && request.reply->wants(output)) {
+  if (!found.asked && request.outcome.ok() && request.reply->wants(output)) {
     std::vector<int64_t> shape = model_.outputs_[output].shape;
     if (model_.plan_.batched) shape.insert(shape.begin(), request.rows);
     found.bytes =

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/cuda/host_memory.h"
+#include "engine/cuda/jpeg_decoder.h"
 #include "engine/cuda/lane.h"
 #include "engine/cuda/lowering.h"
 #include "engine/cuda/replay.h"
@@ -28,6 +29,7 @@ class CudaModel final : public Model {
   struct Place {  // where one lane's kernels run
     Lane* lane;
     DeviceFacts device;  // with the lane's share of multiprocessors
+    bool device_jpeg = false;
   };
   // Choices come from the plan's steps (if it was tuned for such a device), then from `table`; what
   // neither has is timed where `may_tune`, else guessed. What was timed is added to `table`.
@@ -66,6 +68,8 @@ class CudaModel final : public Model {
       size_t request, row;
     };
     void read_requests();
+    void read_files(size_t request, size_t input);
+    Status decode_on_device(size_t input);
     Status copy_in(size_t input);
     Status copy_out(size_t output);
     // Rows under way from number `row` on that follow each other in one request.
@@ -80,6 +84,9 @@ class CudaModel final : public Model {
     size_t at_ = 0, under_way_ = 0;
     std::vector<const std::byte*> sources_;  // [request][input]
     std::vector<std::vector<std::byte>> made_;
+    // [request][input]: the files of all its rows, when the device is to decode them. There are no
+    // sources_ then.
+    std::vector<std::vector<JpegDecoder::File>> files_;
     struct Room {
       std::span<std::byte> bytes;
       bool asked = false;
@@ -95,7 +102,8 @@ class CudaModel final : public Model {
     std::vector<DeviceMemory> inputs, outputs;
     std::vector<PinnedMemory> host_inputs, host_outputs;
     Workspace workspace;
-    std::vector<Replay> replays;  // as plan_.programs
+    std::vector<Replay> replays;        // as plan_.programs
+    std::unique_ptr<JpegDecoder> jpeg;  // null: pictures are decoded on the host
   };
   CudaModel() = default;
   Status learn_ports(const ModelSource& source);

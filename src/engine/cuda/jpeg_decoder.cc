@@ -1,0 +1,209 @@
+#include "engine/cuda/jpeg_decoder.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+
+#include "engine/cuda/kernels/fit_kernels.h"
+#include "engine/image/resampling.h"
+
+namespace corolla::engine::cuda {
+
+// What is used of nvjpeg.h, whose library need not be here when this is built: the functions' types
+// and the numbers are its binary interface (nvJPEG 11 to 13).
+struct NvJpeg {
+  struct Image {
+    unsigned char* channel[4];
+    size_t pitch[4];
+  };
+  static constexpr int kInterleaved = 5;                // NVJPEG_OUTPUT_RGBI
+  static constexpr int kAnyBackend = 0, kHardware = 3;  // NVJPEG_BACKEND_DEFAULT, _HARDWARE
+  static constexpr unsigned kInterpolate = 1 << 5;  // NVJPEG_FLAGS_UPSAMPLING_WITH_INTERPOLATION
+
+  int (*create)(int backend, void*, void*, unsigned flags, void** handle);
+  int (*destroy)(void* handle);
+  int (*state_create)(void* handle, void** state);
+  int (*state_destroy)(void* state);
+  int (*batch_initialize)(void* handle, void* state, int batch, int cpu_threads, int format);
+  int (*batch_decode)(void* handle, void* state, const unsigned char* const* files,
+                      const size_t* lengths, Image* images, cudaStream_t stream);
+
+  // Opened once, and for good. Null: not here.
+  static const NvJpeg* get() {
+    static const NvJpeg* const opened = open();
+    return opened;
+  }
+
+ private:
+  static const NvJpeg* open() {
+    static NvJpeg functions;
+    for (const char* name : {"libnvjpeg.so.13", "libnvjpeg.so.12", "libnvjpeg.so.11"}) {
+      void* const library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
+      if (library == nullptr) continue;
+      const auto find = [&](auto& function, const char* symbol) {
+        function =
+            reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, symbol));
+        return function != nullptr;
+      };
+      if (find(functions.create, "nvjpegCreateEx") && find(functions.destroy, "nvjpegDestroy") &&
+          find(functions.state_create, "nvjpegJpegStateCreate") &&
+          find(functions.state_destroy, "nvjpegJpegStateDestroy") &&
+          find(functions.batch_initialize, "nvjpegDecodeBatchedInitialize") &&
+          find(functions.batch_decode, "nvjpegDecodeBatched"))
+        return &functions;
+      ::dlclose(library);
+    }
+    return nullptr;
+  }
+};
+
+Result<std::unique_ptr<JpegDecoder>> JpegDecoder::make() {
+  auto made = std::unique_ptr<JpegDecoder>(new JpegDecoder);
+  made->library_ = NvJpeg::get();
+  if (made->library_ == nullptr) return Error{Code::kNotFound, "libnvjpeg.so is not installed"};
+  const NvJpeg& nvjpeg = *made->library_;
+  int status = 1;
+  // Libraries before 12.1 do not know the flag; small GPUs have no JPEG engine.
+  for (const int backend : {NvJpeg::kHardware, NvJpeg::kAnyBackend})
+    for (const unsigned flags : {NvJpeg::kInterpolate, 0u})
+      if (status != 0) status = nvjpeg.create(backend, nullptr, nullptr, flags, &made->handle_);
+  if (status != 0) made->handle_ = nullptr;
+  if (status == 0) status = nvjpeg.state_create(made->handle_, &made->state_);
+  if (status != 0)
+    return Error{Code::kUnavailable,
+                 "nvJPEG does not start: its status is " + std::to_string(status)};
+  return made;
+}
+
+JpegDecoder::~JpegDecoder() {
+  if (state_ != nullptr) library_->state_destroy(state_);
+  if (handle_ != nullptr) library_->destroy(handle_);
+}
+
+Result<bool> JpegDecoder::decode(std::span<const File> files, PictureSize size,
+                                 cudaStream_t stream) {
+  const auto fits = [&](const JpegHead& head) {
+    return head.width == size.width && head.height == size.height;
+  };
+  const auto bytes_of = [](const JpegHead& head) { return size_t(head.width) * head.height * 3; };
+  size_t wanted = 0;
+  for (const File& file : files)
+    if (!fits(file.head)) wanted += bytes_of(file.head);
+  if (wanted > pixels_.bytes()) {
+    CUDA_OR_RETURN("pictures before this one failed", cudaStreamSynchronize(stream));
+    ASSIGN_OR_RETURN(pixels_, DeviceMemory::make(wanted, "decoded pictures"));
+  }
+
+  std::vector<const unsigned char*> inputs;
+  std::vector<size_t> lengths;
+  std::vector<NvJpeg::Image> images;
+  std::vector<const std::byte*> decoded;
+  size_t at = 0;
+  for (const File& file : files) {
+    std::byte* to = file.to;
+    if (!fits(file.head)) {
+      to = pixels_.data() + at;
+      at += bytes_of(file.head);
+    }
+    inputs.push_back(reinterpret_cast<const unsigned char*>(file.bytes.data()));
+    lengths.push_back(file.bytes.size());
+    NvJpeg::Image image{};
+    image.channel[0] = reinterpret_cast<unsigned char*>(to);
+    image.pitch[0] = size_t(file.head.width) * 3;
+    images.push_back(image);
+    decoded.push_back(to);
+  }
+  const int count = static_cast<int>(files.size());
+  if (count != batch_) {
+    batch_ = 0;
+    if (library_->batch_initialize(handle_, state_, count, 1, NvJpeg::kInterleaved) != 0)
+      return false;
+    batch_ = count;
+  }
+  if (library_->batch_decode(handle_, state_, inputs.data(), lengths.data(), images.data(),
+                             stream) != 0) {
+    batch_ = 0;  // whatever state that has left
+    return false;
+  }
+  for (size_t i = 0; i < files.size(); ++i)
+    if (!fits(files[i].head)) RETURN_IF_ERROR(fit(files[i], decoded[i], size, stream));
+  return true;
+}
+
+Result<const JpegDecoder::Fit*> JpegDecoder::fit_for(const File& file, PictureSize size,
+                                                     cudaStream_t stream) {
+  constexpr size_t kMost = 16;
+  const auto same = [&](const Fit& fit) {
+    return fit.width == file.head.width && fit.height == file.head.height;
+  };
+  if (const auto it = std::find_if(fits_.begin(), fits_.end(), same); it != fits_.end())
+    return &*it;
+  const auto [across, down] =
+      resampling({file.head.width, file.head.height}, {size.width, size.height});
+  Fit made;
+  made.width = file.head.width;
+  made.height = file.head.height;
+  std::vector<int> ints;
+  const auto add = [&](const Weights& weights) {
+    for (const auto& span : weights.spans) ints.insert(ints.end(), {span.first, span.count});
+    const size_t values = ints.size();
+    ints.insert(ints.end(), weights.values.begin(), weights.values.end());
+    return values;
+  };
+  made.across_values = add(across);
+  made.down_spans = ints.size();
+  made.down_values = add(down);
+  made.across_most = across.most;
+  made.down_most = down.most;
+  made.first_row = down.spans.front().first;
+  made.rows = down.spans.back().first + down.spans.back().count - made.first_row;
+  // Memory that goes may be in use by what is on the stream.
+  CUDA_OR_RETURN("pictures before this one failed", cudaStreamSynchronize(stream));
+  const size_t bytes = ints.size() * sizeof(int);
+  ASSIGN_OR_RETURN(made.weights, DeviceMemory::make(bytes, "weights of resampling"));
+  CUDA_OR_RETURN("cannot copy weights of resampling",
+                 cudaMemcpy(made.weights.data(), ints.data(), bytes, cudaMemcpyHostToDevice));
+  const size_t narrow = size_t(made.rows) * size.width * 3;
+  if (narrow > narrow_.bytes()) {
+    ASSIGN_OR_RETURN(narrow_, DeviceMemory::make(narrow, "narrow pictures"));
+  }
+  if (fits_.size() == kMost) fits_.erase(fits_.begin());
+  fits_.push_back(std::move(made));
+  return &fits_.back();
+}
+
+// REQUIRES: on one stream, so that pictures take turns with narrow_.
+Status JpegDecoder::fit(const File& file, const std::byte* pixels, PictureSize size,
+                        cudaStream_t stream) {
+  ASSIGN_OR_RETURN(const Fit* fit, fit_for(file, size, stream));
+  const int* const ints = reinterpret_cast<const int*>(fit->weights.data());
+  const int64_t line = int64_t{size.width} * 3, wide = int64_t{file.head.width} * 3;
+  FitPass across{.from = reinterpret_cast<const uint8_t*>(pixels) + fit->first_row * wide,
+                 .to = reinterpret_cast<uint8_t*>(narrow_.data()),
+                 .lines = fit->rows,
+                 .out = size.width,
+                 .from_step = 3,
+                 .from_line = wide,
+                 .to_step = 3,
+                 .to_line = line,
+                 .spans = ints,
+                 .values = ints + fit->across_values,
+                 .most = fit->across_most};
+  CUDA_OR_RETURN("cannot fit a picture", launch_fit(across, {stream}));
+  FitPass down{.from = across.to,
+               .to = reinterpret_cast<uint8_t*>(file.to),
+               .lines = size.width,
+               .out = size.height,
+               .from_step = line,
+               .from_line = 3,
+               .to_step = line,
+               .to_line = 3,
+               .spans = ints + fit->down_spans,
+               .values = ints + fit->down_values,
+               .most = fit->down_most,
+               .first = fit->first_row};
+  CUDA_OR_RETURN("cannot fit a picture", launch_fit(down, {stream}));
+  return ok();
+}
+
+}  // namespace corolla::engine::cuda
