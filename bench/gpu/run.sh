@@ -36,6 +36,7 @@ timeout 60 "$bench" layers 1 "$out/whole.table" > "$out/layers1.txt"
 timeout 60 "$bench" layers 128 "$out/whole.table" > "$out/layers128.txt"
 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader | sed 's/^/under load: /' | tee -a "$out/found.txt"
 timeout 90 python3 "$here/torch_peer.py" 1,8,32,128 2> "$out/torch.err" | tee "$out/torch.txt"
+timeout 60 python3 "$here/cudnn_layers.py" 1,8,32,128 2>> "$out/torch.err" | tee "$out/cudnn.txt" | grep sum
 
 echo "== a share of 18 multiprocessors (MPS) =="
 export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
