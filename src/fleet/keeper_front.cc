@@ -196,8 +196,7 @@ void Keeper::on_front_message(link::Received&& received) {
       for (link::DesiredModel& model : *models_changed_->mutable_models()) {
         const auto wish = config_.models.find(model.name());
         if (wish != config_.models.end() && model.versions().empty())
-          model.mutable_versions()->Assign(wish->second.versions.begin(),
-                                           wish->second.versions.end());
+          *model.mutable_versions() = {wish->second.versions.begin(), wish->second.versions.end()};
       }
       reconcile_now();
       break;

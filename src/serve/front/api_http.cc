@@ -200,9 +200,10 @@ std::string log_text(const inference::LogSettingsResponse& response) {
     if (text.size() > 1) text += ',';
     wire::append_json_string(text, key);
     text += ':';
-    if (value.has_bool_param())
+    using Value = inference::LogSettingsResponse::SettingValue;
+    if (value.parameter_choice_case() == Value::kBoolParam)
       text += value.bool_param() ? "true" : "false";
-    else if (value.has_uint32_param())
+    else if (value.parameter_choice_case() == Value::kUint32Param)
       wire::append_json_number(text, value.uint32_param());
     else
       wire::append_json_string(text, value.string_param());

@@ -8,7 +8,7 @@ namespace corolla::front {
 namespace {
 
 void save(const HistogramSnapshot& from, record::Histogram& to) {
-  to.mutable_counts()->Assign(from.counts.begin(), from.counts.end());
+  *to.mutable_counts() = {from.counts.begin(), from.counts.end()};
   to.set_sum_ns(from.sum_ns);
 }
 
@@ -33,7 +33,7 @@ void save(const StatisticsRow& from, record::Row& to) {
   to.set_executions(from.execution_count);
   to.set_successes(from.success.count);
   to.set_fail_ns(from.fail.ns);
-  to.mutable_failures()->Assign(from.failures.begin(), from.failures.end());
+  *to.mutable_failures() = {from.failures.begin(), from.failures.end()};
   to.set_retries(from.retries);
   to.set_wasted_ns(from.wasted_ns);
   save(from.request_times, *to.mutable_request());
