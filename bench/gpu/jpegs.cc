@@ -149,7 +149,8 @@ int jpegs(const std::string& folder) {
     return 1;
   }
   Bench bench(std::move(*decoder), std::move(*rows));
-  bool well = bench.compare(files, {224, 224}) && bench.compare(files, {120, 160});
+  bool well = bench.compare(files, {224, 224}) && bench.compare(files, {120, 160}) &&
+              bench.compare(files, {160, 160});
   for (const size_t batch : {1, 8, 32}) bench.rates(files, batch, {224, 224});
   bench.rates(files, 8, {160, 160});
   well = bench.broken(files, 4000, {224, 224}) && bench.broken(files, 500, {120, 160}) && well;

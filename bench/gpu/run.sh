@@ -25,11 +25,6 @@ nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,temperature.gpu,
 echo "== every kernel and split against a slow one =="
 failed=0
 for batch in 1 3; do timeout 120 "$bench" check $batch | tee -a "$out/check.txt" | tail -8; [ "${PIPESTATUS[0]}" = 0 ] || failed=1; done
-echo "== compute-sanitizer, one split and one cluster of each kernel =="
-for tool in memcheck racecheck synccheck; do
-  timeout 90 compute-sanitizer --tool $tool --error-exitcode 9 "$bench" check-few > "$out/$tool.txt" 2>&1
-  case $? in 0) echo "$tool: clean" ;; 124) echo "$tool: not done in 90 s" ;; *) echo "$tool: see $out/$tool.txt"; failed=1 ;; esac
-done
 echo "== whole GPU =="
 timeout 120 "$bench" time 1,8,32,128 "$out/whole.table" | tee "$out/whole.txt"
 timeout 60 "$bench" layers 1 "$out/whole.table" > "$out/layers1.txt"
@@ -54,5 +49,15 @@ if nvidia-cuda-mps-control -d; then
 else
   echo "MPS does not start here: no slices were measured"
 fi
+echo "== compute-sanitizer, one split and one cluster of each kernel =="
+unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY CUDA_MPS_ACTIVE_THREAD_PERCENTAGE
+tools=(memcheck racecheck synccheck)
+for tool in "${tools[@]}"; do
+  { timeout 90 compute-sanitizer --tool $tool --error-exitcode 9 "$bench" check-few > "$out/$tool.txt" 2>&1; echo $? > "$work/$tool.rc"; } &
+done
+for tool in "${tools[@]}"; do
+  while [ ! -s "$work/$tool.rc" ]; do sleep 0.2; done
+  case $(cat "$work/$tool.rc") in 0) echo "$tool: clean" ;; 124) echo "$tool: not done in 90 s" ;; *) echo "$tool: see $out/$tool.txt"; failed=1 ;; esac
+done
 python3 "$here/summary.py" "$out" | tee "$out/summary.txt"
 exit $failed

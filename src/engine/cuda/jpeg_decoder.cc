@@ -134,15 +134,16 @@ Result<const JpegDecoder::Fit*> JpegDecoder::fit_for(const File& file, PictureSi
                                                      cudaStream_t stream) {
   constexpr size_t kMost = 16;
   const auto same = [&](const Fit& fit) {
-    return fit.width == file.head.width && fit.height == file.head.height;
+    return fit.from.width == file.head.width && fit.from.height == file.head.height &&
+           fit.to.width == size.width && fit.to.height == size.height;
   };
   if (const auto it = std::find_if(fits_.begin(), fits_.end(), same); it != fits_.end())
     return &*it;
   const auto [across, down] =
       resampling({file.head.width, file.head.height}, {size.width, size.height});
   Fit made;
-  made.width = file.head.width;
-  made.height = file.head.height;
+  made.from = file.head;
+  made.to = size;
   std::vector<int> ints;
   const auto add = [&](const Weights& weights) {
     for (const auto& span : weights.spans) ints.insert(ints.end(), {span.first, span.count});

@@ -46,9 +46,10 @@ class JpegDecoder {
   int batch_ = 0;                 // that the state was made for
   DeviceMemory pixels_, narrow_;  // of pictures that are to be fitted
 
-  // The weights of a size that was seen lately, on the device.
+  // The weights from one size to another that were used lately, on the device.
   struct Fit {
-    int width = 0, height = 0;
+    JpegHead from;
+    PictureSize to;
     DeviceMemory weights;
     size_t across_values = 0, down_spans = 0, down_values = 0;  // in ints
     int across_most = 0, down_most = 0, first_row = 0, rows = 0;
