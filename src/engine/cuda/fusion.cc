@@ -99,8 +99,10 @@ Result<std::optional<Fused>> fuse_stem(const LoweringContext& at, size_t first) 
   const auto& import = std::get<plan::Import>(at.step.operation);
   const auto& conv = std::get<plan::Conv>(conv_step.operation);
   const auto& pool = std::get<plan::Pool>(pool_step.operation);
-  const plan::PlanTensor &x = at.input(0), &picture = at.output(), &w = at.tensor(conv_step.inputs[1]);
-  const plan::PlanTensor &convolved = at.tensor(conv_step.outputs[0]), &y = at.tensor(pool_step.outputs[0]);
+  const plan::PlanTensor &x = at.input(0), &picture = at.output(),
+                         &w = at.tensor(conv_step.inputs[1]);
+  const plan::PlanTensor &convolved = at.tensor(conv_step.outputs[0]),
+                         &y = at.tensor(pool_step.outputs[0]);
   const bool relu = conv.epilogue.activation == plan::Activation::kRelu;
   if (stem->kernel_h != StemTile::kKernelH || stem->row_elements != StemTile::kRowElements ||
       conv.stride_h != 2 || conv.stride_w != 2 || conv.dilation_h != 1 || conv.epilogue.residual ||
@@ -149,7 +151,9 @@ Result<std::optional<Fused>> fuse_stem(const LoweringContext& at, size_t first) 
 }
 
 std::optional<size_t> find_shortcut(const plan::Program& program, size_t conv_at) {
-  const auto conv_of = [&](size_t i) { return std::get_if<plan::Conv>(&program.steps[i].operation); };
+  const auto conv_of = [&](size_t i) {
+    return std::get_if<plan::Conv>(&program.steps[i].operation);
+  };
   const auto tensor = [&](int32_t i) -> const plan::PlanTensor& {
     return program.tensors[static_cast<size_t>(i)];
   };

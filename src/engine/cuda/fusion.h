@@ -12,8 +12,8 @@ struct Fused {
   std::vector<size_t> steps;  // that it does, rising
 };
 
-// Import, a 7 x 7 convolution of stride 2, max pool of 3 x 3 and stride 2, where each alone reads the
-// one before: stem_problem.h. `first`: of the import.
+// Import, a 7 x 7 convolution of stride 2, max pool of 3 x 3 and stride 2, where each alone reads
+// the one before: stem_problem.h. `first`: of the import.
 Result<std::optional<Fused>> fuse_stem(const LoweringContext& at, size_t first);
 
 // Of a convolution that adds what a 1 x 1 convolution made for it alone: that one's step, whose

@@ -58,10 +58,10 @@ void count_work(Launch& launch) {
   const double images = static_cast<double>(p.m) / p.out_hw,
                outputs = static_cast<double>(p.m) * p.n;
   const double residual = p.residual == nullptr ? 0 : p.residual_bytes ? 1 : 2;
-  launch.bytes = 2.0 * (images * p.height * p.width * std::min(p.channels, std::max(p.x_pixel, 1)) +
-                        static_cast<double>(p.n) * p.k +
-                        (static_cast<double>(p.m) + p.n) * p.extra.channels) +
-                 outputs * ((p.y_bytes ? 1 : 2) + residual);
+  launch.bytes =
+      2.0 * (images * p.height * p.width * std::min(p.channels, std::max(p.x_pixel, 1)) +
+             static_cast<double>(p.n) * p.k + (static_cast<double>(p.m) + p.n) * p.extra.channels) +
+      outputs * ((p.y_bytes ? 1 : 2) + residual);
 }
 
 // A product of bytes: its sizes in units of two bytes.

@@ -17,7 +17,9 @@ float get(const float* from, int row, int column) {
 
 void emulate_load(const BoxMap& map, const int (&at)[4], int right, int down, float* to) {
   const auto* base = static_cast<const float*>(map.base);
-  const auto element = [&](int dimension, int64_t i) { return i >= 0 && i < map.extent[dimension]; };
+  const auto element = [&](int dimension, int64_t i) {
+    return i >= 0 && i < map.extent[dimension];
+  };
   if (!map.pixels) {
     for (int row = 0; row < map.box_rows; ++row)
       for (int c = 0; c < kBlockK; ++c)
@@ -34,7 +36,9 @@ void emulate_load(const BoxMap& map, const int (&at)[4], int right, int down, fl
                           element(3, image);
       put(to, row, c,
           inside ? base[(image * map.stride[2] + (h + down) * map.stride[1] +
-                         (w + right) * map.stride[0]) / 2 + at[0] + c]
+                         (w + right) * map.stride[0]) /
+                            2 +
+                        at[0] + c]
                  : 0);
     }
     // The next base pixel within the corners.
@@ -54,7 +58,8 @@ bool emulate_boxes(ConvProblem p, int tile_m, int tile_n, int splits, std::vecto
   if (!conv_boxes(p, tile_m, tile_n, boxes)) return false;
   const int own = p.k_steps - (p.extra.x != nullptr ? box_channel_steps(p.extra.channels) : 0);
   std::vector<bool> written(y.size());
-  std::vector<float> x(static_cast<size_t>(tile_m * kBlockK)), w(static_cast<size_t>(tile_n * kBlockK));
+  std::vector<float> x(static_cast<size_t>(tile_m * kBlockK)),
+      w(static_cast<size_t>(tile_n * kBlockK));
   for (int tile = 0; tile < (p.m + tile_m - 1) / tile_m * p.tiles_n; ++tile) {
     const int row_tile = divide(tile, p.by_tiles_n);
     const int m0 = row_tile * tile_m, n0 = (tile - row_tile * p.tiles_n) * tile_n;
@@ -83,7 +88,8 @@ bool emulate_boxes(ConvProblem p, int tile_m, int tile_n, int splits, std::vecto
         for (int m = 0; m < tile_m; ++m)
           for (int n = 0; n < tile_n; ++n)
             for (int k = 0; k < kBlockK; ++k)
-              total[static_cast<size_t>(m * tile_n + n)] += get(x.data(), m, k) * get(w.data(), n, k);
+              total[static_cast<size_t>(m * tile_n + n)] +=
+                  get(x.data(), m, k) * get(w.data(), n, k);
       }
     }
     for (int m = m0; m < std::min(m0 + tile_m, p.m); ++m)

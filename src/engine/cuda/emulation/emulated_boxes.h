@@ -1,6 +1,6 @@
-// The kernels of kernels/conv_boxes.cuh on the host: copies of boxes as the tensor memory accelerator
-// is documented to make them, from the kernels' own maps and walk of K, and products of the stages
-// that they fill.
+// The kernels of kernels/conv_boxes.cuh on the host: copies of boxes as the tensor memory
+// accelerator is documented to make them, from the kernels' own maps and walk of K, and products of
+// the stages that they fill.
 #pragma once
 #include <vector>
 

@@ -51,8 +51,9 @@ TEST(EmulatedBoxes, TheExtraProductIsSummedIn) {
     ConvProblem merged = c.problem;
     merged.residual = nullptr;
     const ConvProblem& from = shortcut.problem;
-    merged.extra = {from.x,        from.w,        from.bias,    from.height, from.width,  from.channels,
-                    from.stride_h, from.stride_w, from.x_image, from.x_row,  from.x_pixel};
+    merged.extra = {from.x,       from.w,        from.bias,     from.height,
+                    from.width,   from.channels, from.stride_h, from.stride_w,
+                    from.x_image, from.x_row,    from.x_pixel};
     ASSERT_TRUE(emulate_boxes(merged, 128, 64, splits, y));
     EXPECT_EQ(y, wanted) << splits;
   }
@@ -92,7 +93,8 @@ TEST(Stem, WindowsAndMaximaAreThoseOfTheNaiveLoops) {
   for (int& v : x) v = static_cast<int>(random() % 100) + 1;
   for (int& v : w) v = static_cast<int>(random() % 9) - 4;
   const auto pixel = [&](int h, int v) {
-    return h >= 0 && h < p.height && v >= 0 && v < p.width ? x[static_cast<size_t>(h * p.width + v)] : 0;
+    return h >= 0 && h < p.height && v >= 0 && v < p.width ? x[static_cast<size_t>(h * p.width + v)]
+                                                           : 0;
   };
   const auto convolved = [&](int oh, int ow) {
     int sum = 0;
@@ -131,7 +133,8 @@ TEST(Stem, WindowsAndMaximaAreThoseOfTheNaiveLoops) {
         for (int t = 0; t < 9; ++t) {
           most = std::max(most, sums[static_cast<size_t>(stem_under(pooled, t / 3, t % 3))]);
           const int oh = 2 * h - 1 + t / 3, ow = 2 * v - 1 + t % 3;
-          if (oh >= 0 && oh < p.conv_h && ow >= 0 && ow < p.conv_w) wanted = std::max(wanted, convolved(oh, ow));
+          if (oh >= 0 && oh < p.conv_h && ow >= 0 && ow < p.conv_w)
+            wanted = std::max(wanted, convolved(oh, ow));
         }
         EXPECT_EQ(most, wanted) << h << "," << v;
       }

@@ -1,5 +1,5 @@
-// How a convolution is copied by the tensor memory accelerator (sm_90): one instruction copies a box
-// of kBlockK channels x some pixels or rows, zero-filled outside of the tensor.
+// How a convolution is copied by the tensor memory accelerator (sm_90): one instruction copies a
+// box of kBlockK channels x some pixels or rows, zero-filled outside of the tensor.
 //
 // A tensor map describes the tensor and the box. Two kinds:
 //   rows:   a matrix; box (column, row) is a rectangle. Weights, outputs, residuals, and x where
@@ -88,7 +88,7 @@ inline BoxMap rows(const void* base, int columns, int count, int pitch, int box_
   return map;
 }
 
-struct Window {  // of one dimension
+struct Window {                       // of one dimension
   int size, out, stride, pad, reach;  // reach: last tap's offset
 };
 // False: outside of what the hardware's fields hold.
@@ -97,8 +97,8 @@ inline bool set_window(BoxMap& map, int i, const Window& window) {
   // The last output pixel's window begins here, counted from the tensor's last pixel.
   map.upper[i] = -window.pad + (window.out - 1) * window.stride - (window.size - 1);
   map.step[i] = window.stride;
-  return map.lower[i] >= -128 && map.upper[i] >= -128 && map.upper[i] <= 127 && window.stride <= 8 &&
-         window.reach <= 255;
+  return map.lower[i] >= -128 && map.upper[i] >= -128 && map.upper[i] <= 127 &&
+         window.stride <= 8 && window.reach <= 255;
 }
 
 }  // namespace boxes
@@ -129,9 +129,11 @@ inline bool conv_boxes(const ConvProblem& p, int tile_m, int tile_n, ConvBoxes& 
     for (int i = 0; i < 4; ++i) x.extent[i] = extent[i];
     for (int i = 0; i < 3; ++i) x.stride[i] = 2 * stride[i];
     const int kernel_h = p.k / p.channels / p.kernel_w;
-    if (!set_window(x, 0, {p.width, p.out_w, p.stride_w, p.pad_w, (p.kernel_w - 1) * p.dilation_w}) ||
-        !set_window(x, 1, {p.height, p.out_hw / p.out_w, p.stride_h, p.pad_h,
-                           (kernel_h - 1) * p.dilation_h}))
+    if (!set_window(x, 0,
+                    {p.width, p.out_w, p.stride_w, p.pad_w, (p.kernel_w - 1) * p.dilation_w}) ||
+        !set_window(
+            x, 1,
+            {p.height, p.out_hw / p.out_w, p.stride_h, p.pad_h, (kernel_h - 1) * p.dilation_h}))
       return false;
   }
   all.w = rows(p.w, p.k, p.n, p.k, tile_n);

@@ -21,9 +21,9 @@ struct ConvKernel {
   const void* kernel;
   // Kernels of conv_boxes.cuh: copies by the tensor memory accelerator, several tiles a block.
   bool boxes = false;
-  int groups = 1;       // that take tiles in turn
-  int buffers = 0;      // of finished tiles
-  int tail_bytes = 0;   // of shared memory: bias, barriers
+  int groups = 1;      // that take tiles in turn
+  int buffers = 0;     // of finished tiles
+  int tail_bytes = 0;  // of shared memory: bias, barriers
 };
 
 // In the table's order; the same at any time.

@@ -67,7 +67,8 @@ COROLLA_HD int divide(int a, const Divider& by) {
 }
 
 // A second product summed into the same outputs: 1 x 1, without padding, of another tensor, such as
-// the convolution on a block's shortcut. Its sums add to the first one's before anything is rounded.
+// the convolution on a block's shortcut. Its sums add to the first one's before anything is
+// rounded.
 struct ConvExtra {
   const void* x = nullptr;  // null: there is none
   const void* w = nullptr;  // [n][channels]
@@ -106,7 +107,7 @@ struct ConvProblem {
   bool y_bytes = false, residual_bytes = false;
   float residual_scale = 1, y_scale = 1, y_zero = 0;
   uint32_t fill = 0;  // four bytes of x's zero point: what x counts as outside of the picture
-  ConvExtra extra;             // only kernels of conv_boxes.cuh can
+  ConvExtra extra;    // only kernels of conv_boxes.cuh can
   // Follow from the rest: complete().
   bool pointwise = false;  // 1 x 1, stride 1, no padding: pixel m is at m * x_pixel
   Divider by_out_hw, by_out_w, by_channels, by_kernel_w, by_tiles_n;

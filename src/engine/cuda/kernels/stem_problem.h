@@ -3,10 +3,11 @@
 //
 //   y = max over 3 x 3 of act(sum_k normalised(x) * w[n][k] + bias[n]),  rounded before max
 //
-// A block makes kPooledH x kPooledW pixels of y. It imports the part of the picture that these need,
-// four channels a pixel, into shared memory: a row of a window is then 32 numbers in one piece, and
-// the windows of neighbouring pixels overlap there, 16 bytes apart. Products are those of a matrix
-// whose row q is the window of convolved pixel q of kConvH x kConvW, of which 256 are made.
+// A block makes kPooledH x kPooledW pixels of y. It imports the part of the picture that these
+// need, four channels a pixel, into shared memory: a row of a window is then 32 numbers in one
+// piece, and the windows of neighbouring pixels overlap there, 16 bytes apart. Products are those
+// of a matrix whose row q is the window of convolved pixel q of kConvH x kConvW, of which 256 are
+// made.
 #pragma once
 #include <cstdint>
 
@@ -16,8 +17,8 @@ namespace corolla::engine::cuda {
 
 struct StemProblem {
   Element element = Element::kHalf;  // of w and y; or kBfloat
-  const void* x = nullptr;  // u8 NHWC, or fp32 NCHW
-  const void* w = nullptr;  // [n][kKernelH][kRowElements]
+  const void* x = nullptr;           // u8 NHWC, or fp32 NCHW
+  const void* w = nullptr;           // [n][kKernelH][kRowElements]
   const float* bias = nullptr;
   void* y = nullptr;  // NHWC of n channels
   int images = 0, height = 0, width = 0, channels = 0;

@@ -29,8 +29,8 @@ cudaError_t encode(const BoxMap& box, CUtensorMap& map) {
   if (box.pixels) {
     const cuuint32_t step[] = {1, static_cast<cuuint32_t>(box.step[0]),
                                static_cast<cuuint32_t>(box.step[1]), 1};
-    result = im2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, rank, const_cast<void*>(box.base), extent,
-                    stride, box.lower, box.upper, kBlockK, rows, step,
+    result = im2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, rank, const_cast<void*>(box.base),
+                    extent, stride, box.lower, box.upper, kBlockK, rows, step,
                     CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                     CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   } else {

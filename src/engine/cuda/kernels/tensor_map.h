@@ -1,5 +1,5 @@
-// Tensor maps as the driver packs them for the tensor memory accelerator, and what kernels that copy
-// by them take. sm_90. Thread-safe.
+// Tensor maps as the driver packs them for the tensor memory accelerator, and what kernels that
+// copy by them take. sm_90. Thread-safe.
 #pragma once
 #include <cuda.h>
 #include <cuda_runtime_api.h>
@@ -16,8 +16,8 @@ struct BoxArguments {
   int tail = 0;  // byte in shared memory: bias, barriers
 };
 
-// Fills in the maps that `boxes` has; rows of 128 bytes are swizzled. The driver's function is found
-// at run time: nothing links libcuda.
+// Fills in the maps that `boxes` has; rows of 128 bytes are swizzled. The driver's function is
+// found at run time: nothing links libcuda.
 cudaError_t encode_boxes(const ConvBoxes& boxes, BoxArguments& arguments);
 
 }  // namespace corolla::engine::cuda
