@@ -57,7 +57,8 @@ inline Case make(const Shape& s, uint32_t seed) {
   p.pad_h = p.pad_w = s.pad;
   p.dilation_h = p.dilation_w = s.dilation;
   p.act = Act::kRelu;
-  c.wanted.assign(static_cast<size_t>(p.m * stored), 0);
+  const auto place = [](int i) { return static_cast<size_t>(i); };
+  c.wanted.assign(place(p.m * stored), 0);
   for (int n = 0; n < s.images; ++n)
     for (int h = 0; h < oh; ++h)
       for (int v = 0; v < ow; ++v)
@@ -70,13 +71,11 @@ inline Case make(const Shape& s, uint32_t seed) {
                         iw = v * s.stride - s.pad + q * s.dilation;
               if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
               for (int k = 0; k < s.channels; ++k)
-                sum +=
-                    c.x[static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels +
-                                            k)] *
-                    c.w[static_cast<size_t>(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
+                sum += c.x[place(((n * s.height + ih) * s.width + iw) * s.channels + k)] *
+                       c.w[place(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
             }
           sum += c.bias[static_cast<size_t>(o)];
-          const auto at = static_cast<size_t>(m * stored + o);
+          const size_t at = place(m * stored + o);
           if (s.residual) sum += c.residual[at];
           c.wanted[at] = std::max(sum, 0.f);
         }

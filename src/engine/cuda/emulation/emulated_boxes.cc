@@ -6,6 +6,8 @@
 namespace corolla::engine::cuda {
 namespace {
 
+size_t place(int i) { return static_cast<size_t>(i); }
+
 void put(float* to, int row, int column, float v) {
   to[tile_byte(row, column / 8) / 2 + column % 8] = v;
 }
@@ -88,8 +90,7 @@ bool emulate_boxes(ConvProblem p, int tile_m, int tile_n, int splits, std::vecto
         for (int m = 0; m < tile_m; ++m)
           for (int n = 0; n < tile_n; ++n)
             for (int k = 0; k < kBlockK; ++k)
-              total[static_cast<size_t>(m * tile_n + n)] +=
-                  get(x.data(), m, k) * get(w.data(), n, k);
+              total[place(m * tile_n + n)] += get(x.data(), m, k) * get(w.data(), n, k);
       }
     }
     for (int m = m0; m < std::min(m0 + tile_m, p.m); ++m)
@@ -100,7 +101,7 @@ bool emulate_boxes(ConvProblem p, int tile_m, int tile_n, int splits, std::vecto
         if (p.residual != nullptr)
           v += static_cast<const float*>(p.residual)[m * p.residual_pixel + n];
         if (p.act == Act::kRelu) v = std::max(v, 0.f);
-        const auto to = static_cast<size_t>(m * p.y_pixel + n);
+        const size_t to = place(m * p.y_pixel + n);
         if (written[to]) return false;
         written[to] = true;
         y[to] = n < p.n_real ? v : 0;

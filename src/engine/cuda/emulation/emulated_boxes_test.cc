@@ -92,15 +92,15 @@ TEST(Stem, WindowsAndMaximaAreThoseOfTheNaiveLoops) {
   std::vector<int> x(static_cast<size_t>(p.height * p.width)), w(49);
   for (int& v : x) v = static_cast<int>(random() % 100) + 1;
   for (int& v : w) v = static_cast<int>(random() % 9) - 4;
+  const auto place = [](int i) { return static_cast<size_t>(i); };
   const auto pixel = [&](int h, int v) {
-    return h >= 0 && h < p.height && v >= 0 && v < p.width ? x[static_cast<size_t>(h * p.width + v)]
-                                                           : 0;
+    return h >= 0 && h < p.height && v >= 0 && v < p.width ? x[place(h * p.width + v)] : 0;
   };
   const auto convolved = [&](int oh, int ow) {
     int sum = 0;
     for (int r = 0; r < 7; ++r)
       for (int s = 0; s < 7; ++s)
-        sum += pixel(2 * oh - 3 + r, 2 * ow - 3 + s) * w[static_cast<size_t>(r * 7 + s)];
+        sum += pixel(2 * oh - 3 + r, 2 * ow - 3 + s) * w[place(r * 7 + s)];
     return sum;
   };
   constexpr int kLeast = -1 << 30;
@@ -110,7 +110,7 @@ TEST(Stem, WindowsAndMaximaAreThoseOfTheNaiveLoops) {
       std::vector<int> picture(StemTile::kPictureBytes / 8);
       for (int row = 0; row < StemTile::kRows; ++row)
         for (int column = 0; column < StemTile::kColumns; ++column)
-          picture[static_cast<size_t>(row * StemTile::kColumns + column)] =
+          picture[place(row * StemTile::kColumns + column)] =
               pixel(origin.h + row, origin.w + column);
       std::vector<int> sums(StemTile::kPixels, kLeast);
       for (int q = 0; q < StemTile::kPixels; ++q) {
@@ -122,7 +122,7 @@ TEST(Stem, WindowsAndMaximaAreThoseOfTheNaiveLoops) {
             ASSERT_EQ((stem_window(q) + r * StemTile::kRowBytes) % 16, 0);  // ldmatrix's rows
             ASSERT_LT(at + 8, StemTile::kPictureBytes + 1);
             sums[static_cast<size_t>(q)] +=
-                picture[static_cast<size_t>(at / 8)] * w[static_cast<size_t>(r * 7 + s)];
+                picture[static_cast<size_t>(at / 8)] * w[place(r * 7 + s)];
           }
       }
       for (int pooled = 0; pooled < StemTile::kPooledH * StemTile::kPooledW; ++pooled) {
