@@ -227,17 +227,16 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
 
   ptx::let_next_start();
   if (p.cluster) ptx::cluster_arrive();
+  const BoxLoader<Tile> loader(a, barriers, shared, steps);
+  int early = 0;
+  if (warp == kLoads && lane == 0) {
+    ptx::prefetch_map(a.w);
+    ptx::prefetch_map(a.x);
+    barriers.make();
+    early = loader.early((blockIdx.x - divide(blockIdx.x, p.by_tiles_n) * p.tiles_n) * Tile::kN);
+  }
+  __syncthreads();  // one for all warps: synccheck takes one in each branch for divergence
   if (warp >= kLoads) {
-    int early = 0;
-    const BoxLoader<Tile> loader(a, barriers, shared, steps);
-    if (warp == kLoads && lane == 0) {
-      ptx::prefetch_map(a.w);
-      ptx::prefetch_map(a.x);
-      barriers.make();
-      early = loader.early((blockIdx.x - divide(blockIdx.x, p.by_tiles_n) * p.tiles_n) * Tile::kN);
-    }
-    __syncwarp();
-    __syncthreads();
     if (lane == 0) {
       ptx::wait_for_previous();
       if (warp == kLoads)
@@ -253,7 +252,6 @@ __global__ void __launch_bounds__(Tile::kBlockThreads, Tile::kBlocks) conv_boxes
     }
     return;
   }
-  __syncthreads();
   ptx::wait_for_previous();
   const int group = warp / Tile::kWarpsM, thread = threadIdx.x - group * Tile::kThreads;
   const int warp_m = warp - group * Tile::kWarpsM;
