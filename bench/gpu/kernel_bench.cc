@@ -341,7 +341,13 @@ bench::Served serve(double seconds, const bench::Slice& slice, const char* path,
     green = must(green_streams(0, std::vector<int>(lanes.size(), std::atoi(share))));
   for (Lane& lane : lanes) {
     lane.placed = place(*loaded, loaded->plan.programs[0]);
-    (void)must(tune(lane.placed.launches, device, table, {.in_place = false}));
+    DeviceFacts part = device;
+    if (!green.empty()) {
+      const GreenStream& own = green[static_cast<size_t>(&lane - lanes.data())];
+      part.multiprocessors = own.multiprocessors;
+      part.stream = own.stream;
+    }
+    (void)must(tune(lane.placed.launches, part, table, {.in_place = !green.empty()}));
     lane.workspace = must(Workspace::make(lane.placed.launches));
     if (green.empty())
       must(cudaStreamCreateWithFlags(&lane.stream, cudaStreamNonBlocking), "stream");
@@ -352,6 +358,7 @@ bench::Served serve(double seconds, const bench::Slice& slice, const char* path,
     lane.host_out = must(PinnedMemory::make(lane.placed.output.bytes(), "output"));
     std::memset(lane.host_in.data(), 100, lane.host_in.bytes());
   }
+  if (!green.empty()) write_table(path, table);
   const auto once = [&](Lane& lane) {
     must(cudaMemcpyAsync(lane.placed.input.data(), lane.host_in.data(), lane.host_in.bytes(),
                          cudaMemcpyHostToDevice, lane.stream),
@@ -365,24 +372,25 @@ bench::Served serve(double seconds, const bench::Slice& slice, const char* path,
     for (Lane& lane : lanes) once(lane);
   must(cudaDeviceSynchronize(), "warm");
   slice.meet();
-  std::vector<double> latencies;
+  // A thread a lane, as in a worker: one thread that waits for lanes in turn would tie them
+  // together.
+  std::vector<std::vector<double>> taken(lanes.size());
+  std::vector<std::thread> threads;
   const TimePoint begin = now();
-  std::vector<TimePoint> started(lanes.size());
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    started[i] = now();
-    once(lanes[i]);
-  }
-  size_t turn = 0;
-  while (to_seconds(now() - begin) < seconds) {
-    must(cudaStreamSynchronize(lanes[turn].stream), "serve");
-    const TimePoint done = now();
-    latencies.push_back(to_seconds(done - started[turn]) * 1e6);
-    started[turn] = done;
-    once(lanes[turn]);
-    turn = (turn + 1) % lanes.size();
-  }
-  must(cudaDeviceSynchronize(), "end");
+  for (size_t i = 0; i < lanes.size(); ++i)
+    threads.emplace_back([&, i] {
+      for (TimePoint started = begin; to_seconds(started - begin) < seconds;) {
+        once(lanes[i]);
+        must(cudaStreamSynchronize(lanes[i].stream), "serve");
+        const TimePoint done = now();
+        taken[i].push_back(to_seconds(done - started) * 1e6);
+        started = done;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
   const double took = to_seconds(now() - begin);
+  std::vector<double> latencies;
+  for (const auto& one : taken) latencies.insert(latencies.end(), one.begin(), one.end());
   std::sort(latencies.begin(), latencies.end());
   return {device.multiprocessors,
           static_cast<double>(latencies.size()) * static_cast<double>(batch) / took,

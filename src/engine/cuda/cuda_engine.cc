@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/log.h"
 #include "base/time.h"
@@ -136,21 +138,31 @@ class CudaEngine final : public Engine {
       if (is_model_option(name)) RETURN_IF_ERROR(set(settings, name, value));
     const plan::Target target = target_of(device_, !settings_.green.empty());
     ASSIGN_OR_RETURN(SourcePlan found, plan_of(source, settings.batches, target));
-    const TuningCache cache(cache_dir_, target);
-    std::optional<TuningCache::Lock> lock;
-    TunedTable table = cache.read();
-    const size_t known = table.size();
-    const bool tuned_here = plan::tuning_key(found.plan.target) == plan::tuning_key(target);
-    if (settings.tune && !tuned_here) {
-      lock.emplace(cache);  // others that start with us wait, then find what we timed
-      table = cache.read();
+    std::map<int, Tuning> tunings;  // by multiprocessors
+    for (const CudaModel::Place& place : places_)
+      tunings.try_emplace(place.device.multiprocessors, cache_dir_,
+                          target_of(place.device, !settings_.green.empty()));
+    const std::string planned = plan::tuning_key(found.plan.target);
+    size_t known = 0;
+    for (auto& [multiprocessors, tuning] : tunings) {  // in one order for all: of locks
+      tuning.trust_plan = planned == tuning.key;
+      tuning.table = tuning.cache.read();
+      known += tuning.table.size();
+      if (!settings.tune || tuning.trust_plan) continue;
+      tuning.lock.emplace(tuning.cache);  // others that start with us wait, then find what we timed
+      tuning.table = tuning.cache.read();
     }
-    ASSIGN_OR_RETURN(auto model,
-                     CudaModel::make(source, std::move(found.plan), places_,
-                                     {&table, settings.tune, tuned_here}, sharing_, host_));
+    std::vector<CudaModel::Choices> choices;
+    for (const CudaModel::Place& place : places_) {
+      Tuning& tuning = tunings.at(place.device.multiprocessors);
+      choices.push_back({&tuning.table, settings.tune, tuning.trust_plan});
+    }
+    ASSIGN_OR_RETURN(auto model, CudaModel::make(source, std::move(found.plan), places_, choices,
+                                                 sharing_, host_));
     if (model->timed() > 0)
-      if (const Status kept = cache.add(table); !kept.ok())
-        log::warn("tuning_not_kept", {{"why", kept.error().what}});
+      for (const auto& [multiprocessors, tuning] : tunings)
+        if (const Status kept = tuning.cache.add(tuning.table); !kept.ok())
+          log::warn("tuning_not_kept", {{"why", kept.error().what}});
     log::info("cuda_model_loaded", {{"model", source.name},
                                     {"ms", static_cast<int64_t>(to_seconds(now() - begin) * 1e3)},
                                     {"kernels_timed", model->timed()},
@@ -187,10 +199,21 @@ class CudaEngine final : public Engine {
   }
 
  private:
+  // What is known of parts with so many multiprocessors.
+  struct Tuning {
+    Tuning(const std::string& cache_dir, const plan::Target& part)
+        : cache(cache_dir, part), key(plan::tuning_key(part)) {}
+    TuningCache cache;
+    std::string key;
+    bool trust_plan = false;
+    std::optional<TuningCache::Lock> lock;
+    TunedTable table;
+  };
   void add_lane(cudaStream_t stream, int multiprocessors) {
     lanes_.push_back(std::make_unique<Lane>(static_cast<int>(lanes_.size()), 0, stream));
     DeviceFacts share = device_;
     share.multiprocessors = multiprocessors;
+    if (!settings_.green.empty()) share.stream = stream;
     free_.push_back(places_.size());
     // nvJPEG's own kernels would run outside of a green context.
     const bool jpeg = settings_.device_jpeg && settings_.green.empty();

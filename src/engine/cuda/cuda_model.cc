@@ -133,7 +133,7 @@ bool CudaModel::slow_inputs() const {
   });
 }
 
-Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choices) {
+Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, const Choices& choices) {
   OnLane made;
   made.lane = place.lane;
   if (place.device_jpeg && slow_inputs()) {
@@ -206,8 +206,8 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, Choices choic
 
 Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, plan::Plan plan,
                                                    const std::vector<Place>& places,
-                                                   Choices choices, MemorySharing* sharing,
-                                                   const HostMemory& host) {
+                                                   const std::vector<Choices>& choices,
+                                                   MemorySharing* sharing, const HostMemory& host) {
   auto model = std::unique_ptr<CudaModel>(new CudaModel);
   model->host_ = &host;
   model->plan_ = std::move(plan);
@@ -215,10 +215,9 @@ Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, pl
   if (model->plan_.programs.empty())
     return Error{Code::kInvalidArgument, "the plan of '" + source.name + "' has no programs"};
   ASSIGN_OR_RETURN(model->weights_, WeightMemory::make(model->plan_.weights, sharing, source.name));
-  for (const Place& place : places) {
-    ASSIGN_OR_RETURN(OnLane lane, model->make_lane(place, choices));
+  for (size_t i = 0; i < places.size(); ++i) {
+    ASSIGN_OR_RETURN(OnLane lane, model->make_lane(places[i], choices[i]));
     model->lanes_.push_back(std::move(lane));
-    choices.may_tune = choices.may_tune && place.device.multiprocessors > 0;
   }
   RETURN_IF_ERROR(model->warm());
   return model;

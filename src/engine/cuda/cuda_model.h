@@ -31,16 +31,19 @@ class CudaModel final : public Model {
     DeviceFacts device;  // with the lane's share of multiprocessors
     bool device_jpeg = false;
   };
-  // Choices come from the plan's steps (if it was tuned for such a device), then from `table`; what
-  // neither has is timed where `may_tune`, else guessed. What was timed is added to `table`.
+  // Choices come from the plan's steps (if it was tuned for such a part of a device), then from
+  // `table`; what neither has is timed where `may_tune`, else guessed. What was timed is added to
+  // `table`.
   struct Choices {
     TunedTable* table = nullptr;
     bool may_tune = true;
     bool trust_plan = true;
   };
-  // `sharing` may be null; it and `host` outlive the model.
+  // Choices of each place; places of one kind share a table. `sharing` may be null; it and `host`
+  // outlive the model.
   static Result<std::unique_ptr<CudaModel>> make(const ModelSource& source, plan::Plan plan,
-                                                 const std::vector<Place>& places, Choices choices,
+                                                 const std::vector<Place>& places,
+                                                 const std::vector<Choices>& choices,
                                                  MemorySharing* sharing, const HostMemory& host);
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
@@ -108,7 +111,7 @@ class CudaModel final : public Model {
   CudaModel() = default;
   Status learn_ports(const ModelSource& source);
   Status learn_picture(const ImageInput& image);
-  Result<OnLane> make_lane(const Place& place, Choices choices);
+  Result<OnLane> make_lane(const Place& place, const Choices& choices);
   Status warm();
 
   plan::Plan plan_;

@@ -12,23 +12,28 @@ namespace {
 // A stream and two events for timing.
 class Timer {
  public:
-  static Result<Timer> make() {
+  static Result<Timer> make(const DeviceFacts& device) {
     Timer made;
-    CUDA_OR_RETURN("cannot make a stream",
-                   cudaStreamCreateWithFlags(&made.stream_, cudaStreamNonBlocking));
+    made.stream_ = device.stream;
+    if (device.stream == nullptr) {
+      made.own_ = true;
+      CUDA_OR_RETURN("cannot make a stream",
+                     cudaStreamCreateWithFlags(&made.stream_, cudaStreamNonBlocking));
+    }
     CUDA_OR_RETURN("cannot make an event", cudaEventCreate(&made.begin_));
     CUDA_OR_RETURN("cannot make an event", cudaEventCreate(&made.end_));
     return made;
   }
   Timer(Timer&& other) noexcept
       : stream_(std::exchange(other.stream_, nullptr)),
+        own_(std::exchange(other.own_, false)),
         begin_(std::exchange(other.begin_, nullptr)),
         end_(std::exchange(other.end_, nullptr)) {}
   Timer& operator=(Timer&&) = delete;
   ~Timer() {
     if (begin_ != nullptr) (void)cudaEventDestroy(begin_);
     if (end_ != nullptr) (void)cudaEventDestroy(end_);
-    if (stream_ != nullptr) (void)cudaStreamDestroy(stream_);
+    if (own_) (void)cudaStreamDestroy(stream_);
   }
   cudaStream_t stream() const { return stream_; }
 
@@ -52,6 +57,7 @@ class Timer {
  private:
   Timer() = default;
   cudaStream_t stream_ = nullptr;
+  bool own_ = false;
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
@@ -177,7 +183,7 @@ ConvChoice likely_choice(const ConvProblem& problem, const DeviceFacts& device) 
 
 Result<Spread> time_spread(std::span<const Launch> launches, const DeviceFacts& device, int times,
                            int repeats_in_graph) {
-  ASSIGN_OR_RETURN(Timer timer, Timer::make());
+  ASSIGN_OR_RETURN(Timer timer, Timer::make(device));
   ASSIGN_OR_RETURN(const Workspace workspace, Workspace::make(launches));
   ASSIGN_OR_RETURN(
       const Replay replay,
@@ -199,7 +205,7 @@ Result<TuneReport> tune(std::vector<Launch>& launches, const DeviceFacts& device
                         const TuneSettings& settings) {
   TuneReport report;
   const TimePoint begin = now();
-  ASSIGN_OR_RETURN(Timer timer, Timer::make());
+  ASSIGN_OR_RETURN(Timer timer, Timer::make(device));
   std::map<std::string, std::vector<Launch*>> shapes;
   for (Launch& launch : launches)
     if (launch.tunable) shapes[shape_key(launch.conv)].push_back(&launch);

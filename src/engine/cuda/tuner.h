@@ -1,4 +1,4 @@
-// Chooses kernels by timing them on the device, or the part of it, that this process has.
+// Chooses kernels by timing them on the device, or the part of it, that will run them.
 //
 // First each convolution alone: every kernel of the table with every sensible split of K, launched
 // back to back as in a network. Then the best few of each shape in their place in the whole
@@ -7,6 +7,8 @@
 //
 // Not thread-safe. Nothing else should run on the device meanwhile.
 #pragma once
+#include <cuda_runtime_api.h>
+
 #include <map>
 #include <span>
 #include <string>
@@ -23,6 +25,9 @@ struct DeviceFacts {
   int shared_bytes = 0;        // most of one block
   int64_t memory_bytes = 0;
   std::string driver;
+  // Of the green context that has these multiprocessors, to time on; null: a stream of one's own.
+  // Not owned.
+  cudaStream_t stream = nullptr;
 };
 // Of the current device. Under MPS or MIG: of the share.
 Result<DeviceFacts> device_facts();
