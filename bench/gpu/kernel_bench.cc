@@ -8,11 +8,11 @@
 //   kernel_bench check-few [NAME]          some of them, for compute-sanitizer
 //   kernel_bench time 1,8,32,128 [TABLE]   tunes and times whole programs; keeps the tuned table
 //   kernel_bench layers BATCH [TABLE]      each layer's time and share of the roofline
-//   kernel_bench serve SECONDS AT TABLE STREAMS [BATCH]   pictures a second from second AT of the
-//   clock
 //   kernel_bench pictures FOLDER ROWS MODEL...   what plans answer to a folder of pictures
 //   kernel_bench slices COUNT SECONDS TABLE [BATCH [own]]   the same by COUNT processes at once,
 //   which share their weights unless told otherwise
+//   kernel_bench green COUNT SECONDS TABLE SMS [BATCH]   the same by COUNT green contexts of SMS
+//   multiprocessors in this process; keeps the tuned table
 //   kernel_bench jpegs FOLDER              nvJPEG beside the host's decoder
 #include <algorithm>
 #include <chrono>
@@ -322,8 +322,10 @@ int layers(int64_t batch, const char* path) {
 }
 
 // From the moment at which `meet` ends.
+// In `streams` lanes; `green_multiprocessors`: in green contexts of so many multiprocessors, else
+// 0.
 bench::Served serve(double seconds, const bench::Slice& slice, const char* path, int streams,
-                    int64_t batch) {
+                    int64_t batch, int green_multiprocessors = 0) {
   const DeviceFacts device = must(device_facts());
   auto loaded = load({batch}, slice.sharing);
   TunedTable table = read_table(path);
@@ -335,10 +337,9 @@ bench::Served serve(double seconds, const bench::Slice& slice, const char* path,
     PinnedMemory host_in, host_out;
   };
   std::vector<Lane> lanes(static_cast<size_t>(streams));
-  // COROLLA_GREEN=16: each stream has so many multiprocessors of its own, cut from this device.
   std::vector<GreenStream> green;
-  if (const char* share = std::getenv("COROLLA_GREEN"))
-    green = must(green_streams(0, std::vector<int>(lanes.size(), std::atoi(share))));
+  if (green_multiprocessors > 0)
+    green = must(green_streams(0, std::vector<int>(lanes.size(), green_multiprocessors)));
   for (Lane& lane : lanes) {
     lane.placed = place(*loaded, loaded->plan.programs[0]);
     DeviceFacts part = device;
@@ -397,21 +398,12 @@ bench::Served serve(double seconds, const bench::Slice& slice, const char* path,
           latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]};
 }
 
-int serve_at(double seconds, double at, const char* path, int streams, int64_t batch) {
-  const auto clock = [] {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  };
-  const auto meet = [&] {
-    if (at > 0 && clock() > at)
-      std::fprintf(stderr, "kernel_bench: late by %.2f s\n", clock() - at);
-    while (clock() < at) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  };
-  const bench::Served served = serve(seconds, {nullptr, meet}, path, streams, batch);
+int green_contexts(int count, double seconds, const char* path, int multiprocessors,
+                   int64_t batch) {
+  const bench::Served all = serve(seconds, {nullptr, [] {}}, path, count, batch, multiprocessors);
   std::printf(
-      "serve: %d multiprocessors, %d streams, batch %d: %.0f img/s, p50 %.1f us, p99 %.1f us\n",
-      served.multiprocessors, streams, static_cast<int>(batch), served.per_second, served.p50_us,
-      served.p99_us);
+      "green: %d of %d multiprocessors, batch %d: %.0f img/s in all, p50 %.1f us, p99 %.1f us\n",
+      count, multiprocessors, static_cast<int>(batch), all.per_second, all.p50_us, all.p99_us);
   return 0;
 }
 
@@ -481,13 +473,14 @@ int main(int argc, char** argv) {
   }
   if (mode == "jpegs" && argc > 2) return bench::jpegs(argv[2]);
   if (mode == "layers" && argc > 2) return layers(std::atoi(argv[2]), argc > 3 ? argv[3] : nullptr);
-  if (mode == "serve" && argc > 5)
-    return serve_at(std::atof(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
-                    argc > 6 ? std::atoi(argv[6]) : 1);
+  if (mode == "green" && argc > 5)
+    return green_contexts(std::atoi(argv[2]), std::atof(argv[3]), argv[4], std::atoi(argv[5]),
+                          argc > 6 ? std::atoi(argv[6]) : 1);
   std::fprintf(
       stderr,
       "usage: kernel_bench check [BATCH [NAME]] | check-few [NAME] | time BATCHES [TABLE] | "
-      "layers BATCH [TABLE] | serve SECONDS AT TABLE STREAMS [BATCH] | slices COUNT SECONDS TABLE "
-      "[BATCH [own]] | pictures FOLDER ROWS MODEL... | jpegs FOLDER, each with --bf16 or --int8\n");
+      "layers BATCH [TABLE] | slices COUNT SECONDS TABLE [BATCH [own]] | "
+      "green COUNT SECONDS TABLE SMS [BATCH] | pictures FOLDER ROWS MODEL... | jpegs FOLDER, each "
+      "with --bf16 or --int8\n");
   return 2;
 }

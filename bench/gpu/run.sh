@@ -3,7 +3,8 @@
 #
 #   bench/gpu/run.sh [BIN] [OUT]     BIN: folder with kernel_bench and corolla-worker-cuda; else they are built
 #
-# Rows: whole GPU and an 18-multiprocessor share by MPS, one and seven at once, beside PyTorch in CUDA graphs.
+# Rows: whole GPU and an 18-multiprocessor share by MPS, one and seven at once, beside PyTorch in CUDA graphs;
+# green contexts of 16 multiprocessors in one process.
 # Prints a table and writes OUT/gpu.json, OUT/*.txt. Never changes the card's settings; the MPS daemon that it
 # starts is its own and ends with it. BIN may come from another machine.
 set -u
@@ -37,7 +38,7 @@ echo "== a share of 18 multiprocessors (MPS) =="
 export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
 mkdir -p "$work/mps"
 if nvidia-cuda-mps-control -d; then
-  trap 'echo quit | nvidia-cuda-mps-control > /dev/null' EXIT
+  trap 'echo quit | CUDA_MPS_PIPE_DIRECTORY=$work/mps nvidia-cuda-mps-control > /dev/null' EXIT
   export CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=14
   timeout 60 "$bench" time 1,8 "$out/slice.table" | tee "$out/slice.txt"
   timeout 60 "$bench" layers 1 "$out/slice.table" > "$out/layers1-slice.txt"
@@ -49,8 +50,11 @@ if nvidia-cuda-mps-control -d; then
 else
   echo "MPS does not start here: no slices were measured"
 fi
-echo "== compute-sanitizer, one split and one cluster of each kernel =="
 unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY CUDA_MPS_ACTIVE_THREAD_PERCENTAGE
+echo "== green contexts of 16 multiprocessors in one process =="
+for count in 1 2 4 7; do timeout -k 1 30 "$bench" green $count 2 "$out/green.table" 16; done | tee "$out/green.txt"
+timeout -k 1 30 "$bench" green 7 2 "$out/green.table" 16 8 | tee -a "$out/green.txt"
+echo "== compute-sanitizer, one split and one cluster of each kernel =="
 tools=(memcheck racecheck synccheck)
 for tool in "${tools[@]}"; do
   { timeout 90 compute-sanitizer --tool $tool --error-exitcode 9 "$bench" check-few > "$out/$tool.txt" 2>&1; echo $? > "$work/$tool.rc"; } &

@@ -8,6 +8,7 @@ out = pathlib.Path(sys.argv[1])
 TIME = re.compile(r"batch\s+(\d+):\s+([\d.]+) us alone \(p10 ([\d.]+), p90 ([\d.]+)\),\s+([\d.]+) us in a row:\s+(\d+) img/s,\s+(\d+) TFLOP/s")
 TORCH = re.compile(r"(slice: )?torch (\S+) batch (\d+): p50 ([\d.]+) us, (\d+) img/s")
 SLICES = re.compile(r"slices: (\d+) of \d+ multiprocessors, (one copy of the|their own) weights, batch (\d+): (\d+) img/s in all, p50 ([\d.]+) us .*p99 ([\d.]+) us")
+GREEN = re.compile(r"green: (\d+) of (\d+) multiprocessors, batch (\d+): (\d+) img/s in all, p50 ([\d.]+) us, p99 ([\d.]+) us")
 GFLOP, WEIGHTS_MB, TFLOPS, GBS, SMS = 8.17, 47.0, 989.4, 3350.0, 132
 
 
@@ -35,8 +36,11 @@ for file, label, sms in (("whole.txt", "whole GPU", 132), ("slice.txt", "18 mult
               f"{peer if peer else '-':>12}{row['roofline_us']:>13}")
 result["slices"] = [{"slices": int(m[1]), "weights": "one copy" if m[2].startswith("one") else "own", "batch": int(m[3]), "img_s": int(m[4]), "p50_us": float(m[5]),
                      "p99_us": float(m[6])} for m in SLICES.finditer(text("serve.txt"))]
-alone = next((row["p50_us"] for row in result["slices"] if row["slices"] == 1 and row["batch"] == 1), None)
-for row in result["slices"]:
-    against = f", {row['p50_us'] / alone:.2f}x one alone" if alone and row["batch"] == 1 else ""
-    print(f"{row['slices']} slices at once, weights: {row['weights']}, batch {row['batch']}, copies included: {row['img_s']} img/s; p50 {row['p50_us']:.0f} us{against}")
+result["green"] = [{"slices": int(m[1]), "sms": int(m[2]), "batch": int(m[3]), "img_s": int(m[4]), "p50_us": float(m[5]), "p99_us": float(m[6])}
+                   for m in GREEN.finditer(text("green.txt"))]
+for kind, says in (("slices", lambda row: f"slices at once, weights: {row['weights']}"), ("green", lambda row: f"green contexts of {row['sms']} at once")):
+    alone = next((row["p50_us"] for row in result[kind] if row["slices"] == 1 and row["batch"] == 1), None)
+    for row in result[kind]:
+        against = f", {row['p50_us'] / alone:.2f}x one alone" if alone and row["batch"] == 1 else ""
+        print(f"{row['slices']} {says(row)}, batch {row['batch']}, copies included: {row['img_s']} img/s; p50 {row['p50_us']:.0f} us{against}")
 (out / "gpu.json").write_text(json.dumps(result, indent=1))
