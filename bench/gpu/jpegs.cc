@@ -100,6 +100,34 @@ class Bench {
     });
   }
 
+  // With nothing left of the device's memory pictures are refused, and the decoder is none the
+  // worse.
+  bool without_memory(const std::vector<std::string>& files, PictureSize size) {
+    constexpr size_t kWanted = 64 << 20, kLeast = 1 << 20;  // more than was ever decoded at once
+    std::vector<JpegDecoder::File> many;
+    for (size_t i = 0, bytes = 0; bytes < kWanted && i < 100 * files.size(); ++i) {
+      const auto file = std::as_bytes(std::span(files[i % files.size()]));
+      const auto head = plain_jpeg(file, kMost);
+      if (!head || (head->width == size.width && head->height == size.height)) continue;
+      many.push_back({file, *head, rows_.data()});
+      bytes += size_t(head->width) * head->height * 3;
+    }
+    std::vector<DeviceMemory> taken;
+    for (size_t bytes = size_t{1} << 36; bytes >= kLeast;) {
+      auto part = DeviceMemory::make(bytes, "nothing");
+      if (part.ok())
+        taken.push_back(std::move(*part));
+      else
+        bytes /= 2;
+    }
+    const auto refused = decoder_->decode(many, size, nullptr);
+    taken.clear();
+    const bool well = refused.ok() && !*refused && decode(many, size);
+    std::printf("jpegs: %zu files without memory for them were %s\n", many.size(),
+                well ? "refused, then decoded" : "NOT refused and then decoded");
+    return well;
+  }
+
   // Files with some bytes changed, as far as plain_jpeg() lets them through.
   bool broken(const std::vector<std::string>& files, int count, PictureSize size) {
     std::mt19937 random(1);
@@ -154,6 +182,7 @@ int jpegs(const std::string& folder) {
   for (const size_t batch : {1, 8, 32}) bench.rates(files, batch, {224, 224});
   bench.rates(files, 8, {160, 160});
   well = bench.broken(files, 4000, {224, 224}) && bench.broken(files, 500, {120, 160}) && well;
+  well = bench.without_memory(files, {120, 160}) && well;
   return well ? 0 : 1;
 }
 

@@ -1,5 +1,5 @@
 // JPEG files by nvJPEG beside the host's decoder: how far apart their pixels are, how fast both
-// are, and whether broken files leave the device unharmed.
+// are, and whether broken files and missing memory leave the device unharmed.
 #pragma once
 #include <string>
 

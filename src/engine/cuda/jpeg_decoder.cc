@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "engine/cuda/kernels/fit_kernels.h"
 #include "engine/image/resampling.h"
 
@@ -57,6 +58,20 @@ struct NvJpeg {
   }
 };
 
+namespace {
+
+// At least so many bytes; what was in less is gone, so that both need not be there at once.
+Status grow(DeviceMemory& memory, size_t bytes, const char* what, cudaStream_t stream) {
+  if (bytes <= memory.bytes()) return ok();
+  // Memory that goes may be in use by what is on the stream.
+  CUDA_OR_RETURN("pictures before this one failed", cudaStreamSynchronize(stream));
+  memory = DeviceMemory();
+  ASSIGN_OR_RETURN(memory, DeviceMemory::make(bytes, what));
+  return ok();
+}
+
+}  // namespace
+
 Result<std::unique_ptr<JpegDecoder>> JpegDecoder::make() {
   auto made = std::unique_ptr<JpegDecoder>(new JpegDecoder);
   made->library_ = NvJpeg::get();
@@ -82,6 +97,20 @@ JpegDecoder::~JpegDecoder() {
 
 Result<bool> JpegDecoder::decode(std::span<const File> files, PictureSize size,
                                  cudaStream_t stream) {
+  auto done = try_decode(files, size, stream);
+  if (done.ok() && *done) return true;
+  if (!done.ok()) {
+    if (done.error().code != Code::kTooLarge) return done;
+    if (!lacked_memory_) log::warn("jpeg_on_host", {{"why", done.error().what}});
+    lacked_memory_ = true;
+  }
+  // What was begun reads the files.
+  CUDA_OR_RETURN("pictures that were not all decoded failed", cudaStreamSynchronize(stream));
+  return false;
+}
+
+Result<bool> JpegDecoder::try_decode(std::span<const File> files, PictureSize size,
+                                     cudaStream_t stream) {
   const auto fits = [&](const JpegHead& head) {
     return head.width == size.width && head.height == size.height;
   };
@@ -89,10 +118,7 @@ Result<bool> JpegDecoder::decode(std::span<const File> files, PictureSize size,
   size_t wanted = 0;
   for (const File& file : files)
     if (!fits(file.head)) wanted += bytes_of(file.head);
-  if (wanted > pixels_.bytes()) {
-    CUDA_OR_RETURN("pictures before this one failed", cudaStreamSynchronize(stream));
-    ASSIGN_OR_RETURN(pixels_, DeviceMemory::make(wanted, "decoded pictures"));
-  }
+  RETURN_IF_ERROR(grow(pixels_, wanted, "decoded pictures", stream));
 
   std::vector<const unsigned char*> inputs;
   std::vector<size_t> lengths;
@@ -164,10 +190,6 @@ Result<const JpegDecoder::Fit*> JpegDecoder::fit_for(const File& file, PictureSi
   ASSIGN_OR_RETURN(made.weights, DeviceMemory::make(bytes, "weights of resampling"));
   CUDA_OR_RETURN("cannot copy weights of resampling",
                  cudaMemcpy(made.weights.data(), ints.data(), bytes, cudaMemcpyHostToDevice));
-  const size_t narrow = size_t(made.rows) * size.width * 3;
-  if (narrow > narrow_.bytes()) {
-    ASSIGN_OR_RETURN(narrow_, DeviceMemory::make(narrow, "narrow pictures"));
-  }
   if (fits_.size() == kMost) fits_.erase(fits_.begin());
   fits_.push_back(std::move(made));
   return &fits_.back();
@@ -177,6 +199,8 @@ Result<const JpegDecoder::Fit*> JpegDecoder::fit_for(const File& file, PictureSi
 Status JpegDecoder::fit(const File& file, const std::byte* pixels, PictureSize size,
                         cudaStream_t stream) {
   ASSIGN_OR_RETURN(const Fit* fit, fit_for(file, size, stream));
+  const size_t narrow = size_t(fit->rows) * size.width * 3;
+  RETURN_IF_ERROR(grow(narrow_, narrow, "narrow pictures", stream));
   const int* const ints = reinterpret_cast<const int*>(fit->weights.data());
   const int64_t line = int64_t{size.width} * 3, wide = int64_t{file.head.width} * 3;
   FitPass across{.from = reinterpret_cast<const uint8_t*>(pixels) + fit->first_row * wide,

@@ -33,11 +33,14 @@ class JpegDecoder {
     std::byte* to;  // device memory for a row of the model's size
   };
   // Decodes and fits all of them, in the stream's order; bytes may go once the stream has got
-  // there. False: nvJPEG refused one, and none is of use. An Error: the device is broken.
+  // there. False: nvJPEG refused one, or device memory for them cannot be had; none is of use, and
+  // bytes may go. An Error: the device is broken.
   Result<bool> decode(std::span<const File> files, PictureSize size, cudaStream_t stream);
 
  private:
   JpegDecoder() = default;
+  // As decode(); kTooLarge: there is no memory. Unless it is true, files may still be read.
+  Result<bool> try_decode(std::span<const File> files, PictureSize size, cudaStream_t stream);
   Status fit(const File& file, const std::byte* pixels, PictureSize size, cudaStream_t stream);
 
   const NvJpeg* library_ = nullptr;
@@ -45,6 +48,7 @@ class JpegDecoder {
   void* state_ = nullptr;
   int batch_ = 0;                 // that the state was made for
   DeviceMemory pixels_, narrow_;  // of pictures that are to be fitted
+  bool lacked_memory_ = false;    // and it was said
 
   // The weights from one size to another that were used lately, on the device.
   struct Fit {
