@@ -33,16 +33,11 @@ class Stopwatch {
 std::vector<JpegDecoder::File> plain_files(std::span<const std::byte> bytes, int rows) {
   std::vector<JpegDecoder::File> files;
   for (int row = 0; row < rows; ++row) {
-    uint32_t length = 0;
-    if (bytes.size() < sizeof length) return {};
-    std::memcpy(&length, bytes.data(), sizeof length);
-    bytes = bytes.subspan(sizeof length);
-    if (length > bytes.size()) return {};
-    const auto file = bytes.first(length);
-    const auto head = plain_jpeg(file, PictureLimits{}.most_pixels);
+    const auto file = next_element(bytes);
+    if (!file) return {};
+    const auto head = plain_jpeg(*file, PictureLimits{}.most_pixels);
     if (!head) return {};
-    files.push_back({file, *head, nullptr});
-    bytes = bytes.subspan(length);
+    files.push_back({*file, *head, nullptr});
   }
   if (!bytes.empty()) files.clear();
   return files;

@@ -45,6 +45,16 @@ Result<std::span<const std::byte>> rows_of_pixels(std::span<const int64_t> shape
   return std::span<const std::byte>(room);
 }
 
+std::optional<std::span<const std::byte>> next_element(std::span<const std::byte>& left) {
+  uint32_t length = 0;
+  if (left.size() < sizeof length) return std::nullopt;
+  std::memcpy(&length, left.data(), sizeof length);
+  if (length > left.size() - sizeof length) return std::nullopt;
+  const auto element = left.subspan(sizeof length, length);
+  left = left.subspan(sizeof length + length);
+  return element;
+}
+
 Result<std::span<const std::byte>> rows_of_files(std::span<const std::byte> bytes, int rows,
                                                  PictureSize size, std::vector<std::byte>& room,
                                                  const PictureLimits& limits) {
@@ -52,17 +62,15 @@ Result<std::span<const std::byte>> rows_of_files(std::span<const std::byte> byte
   room.resize(row_bytes * static_cast<size_t>(rows));
   std::span<const std::byte> left = bytes;
   for (int row = 0; row < rows; ++row) {
-    uint32_t length = 0;
-    if (left.size() >= sizeof length) std::memcpy(&length, left.data(), sizeof length);
-    if (left.size() < sizeof length || length > left.size() - sizeof length)
+    const auto file = next_element(left);
+    if (!file)
       return Error{Code::kInvalidArgument, "the BYTES input of " + std::to_string(bytes.size()) +
                                                " bytes ends within its element " +
                                                std::to_string(row + 1) + " of " +
                                                std::to_string(rows)};
-    const auto picture = decode_picture(left.subspan(sizeof length, length), limits);
+    const auto picture = decode_picture(*file, limits);
     if (!picture.ok()) return of_row(row, rows, picture.error());
     fit_picture(*picture, size.width, size.height, place(room, row, row_bytes));
-    left = left.subspan(sizeof length + length);
   }
   if (!left.empty())
     return Error{Code::kInvalidArgument, "the BYTES input has " + std::to_string(left.size()) +

@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,7 +26,11 @@ Result<std::span<const std::byte>> rows_of_pixels(std::span<const int64_t> shape
                                                   PictureSize size, std::vector<std::byte>& room,
                                                   const PictureLimits& limits = {});
 
-// From BYTES: for each row four bytes of length (little endian), then a JPEG or PNG file.
+// Takes the next element off a BYTES tensor: four bytes of length (little endian), then as many of
+// its own. nullopt: `left` ends before it does, and stays as it is.
+std::optional<std::span<const std::byte>> next_element(std::span<const std::byte>& left);
+
+// From BYTES: for each row an element that is a JPEG or PNG file.
 Result<std::span<const std::byte>> rows_of_files(std::span<const std::byte> bytes, int rows,
                                                  PictureSize size, std::vector<std::byte>& room,
                                                  const PictureLimits& limits = {});

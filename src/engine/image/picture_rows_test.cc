@@ -61,6 +61,26 @@ TEST(PictureRows, ImpossiblePixelsAreErrors) {
     EXPECT_EQ(rows_of_pixels(shape, pixels, 1, kSize, room).error().code, Code::kInvalidArgument);
 }
 
+TEST(PictureRows, ElementsAreTakenOneByOne) {
+  const std::string text = element("ab") + element("") + element("cde");
+  const auto bytes = std::as_bytes(std::span(text));
+  auto left = bytes;
+  constexpr std::pair<size_t, size_t> kPlaces[] = {{4, 2}, {10, 0}, {14, 3}};
+  for (const auto& [at, size] : kPlaces) {
+    const auto taken = next_element(left);
+    ASSERT_TRUE(taken);
+    EXPECT_EQ(taken->data(), bytes.data() + at);
+    EXPECT_EQ(taken->size(), size);
+  }
+  EXPECT_TRUE(left.empty());
+  EXPECT_FALSE(next_element(left));
+  for (size_t n = 0; n < 6; ++n) {
+    left = bytes.first(n);
+    EXPECT_FALSE(next_element(left)) << n;
+    EXPECT_EQ(left.size(), n);
+  }
+}
+
 TEST(PictureRows, FilesAreDecodedOneARow) {
   const std::string text = element(file("rgb.png")) + element(file("orientation6.jpg"));
   std::vector<std::byte> room;
