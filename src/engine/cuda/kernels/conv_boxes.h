@@ -88,6 +88,11 @@ inline BoxMap rows(const void* base, int columns, int count, int pitch, int box_
   return map;
 }
 
+// A tensor whose windows are read: [images][height][width][channels], strides in elements.
+struct Windowed {
+  const void* base;
+  int channels, images, pixel, row, image;
+};
 struct Window {                       // of one dimension
   int size, out, stride, pad, reach;  // reach: last tap's offset
 };
@@ -99,6 +104,19 @@ inline bool set_window(BoxMap& map, int i, const Window& window) {
   map.step[i] = window.stride;
   return map.lower[i] >= -128 && map.upper[i] >= -128 && map.upper[i] <= 127 &&
          window.stride <= 8 && window.reach <= 255;
+}
+// False likewise.
+inline bool set_pixels(BoxMap& map, const Windowed& x, const Window& across, const Window& down,
+                       int box_pixels) {
+  map.base = x.base;
+  map.pixels = true;
+  map.rank = 4;
+  map.box_rows = box_pixels;
+  const int64_t extent[] = {x.channels, across.size, down.size, x.images};
+  const int64_t stride[] = {x.pixel, x.row, x.image};
+  for (int i = 0; i < 4; ++i) map.extent[i] = extent[i];
+  for (int i = 0; i < 3; ++i) map.stride[i] = 2 * stride[i];
+  return set_window(map, 0, across) && set_window(map, 1, down);
 }
 
 }  // namespace boxes
@@ -115,26 +133,16 @@ inline bool conv_boxes(const ConvProblem& p, int tile_m, int tile_n, ConvBoxes& 
       !strides(p.x_pixel, p.x_row, p.x_image) || p.k % kChunk != 0 || p.channels % kChunk != 0 ||
       p.x_pixel < p.channels)
     return false;
+  const int out_h = p.out_hw / p.out_w;
   if (is_pointwise(p)) {
     all.x = rows(p.x, p.channels, p.m, p.x_pixel, tile_m);
   } else {
     if (p.channels < kBlockK || p.m % p.out_hw != 0) return false;
-    BoxMap& x = all.x;
-    x.base = p.x;
-    x.pixels = true;
-    x.rank = 4;
-    x.box_rows = tile_m;
-    const int64_t extent[] = {p.channels, p.width, p.height, p.m / p.out_hw};
-    const int64_t stride[] = {p.x_pixel, p.x_row, p.x_image};
-    for (int i = 0; i < 4; ++i) x.extent[i] = extent[i];
-    for (int i = 0; i < 3; ++i) x.stride[i] = 2 * stride[i];
     const int kernel_h = p.k / p.channels / p.kernel_w;
-    if (!set_window(x, 0,
-                    {p.width, p.out_w, p.stride_w, p.pad_w, (p.kernel_w - 1) * p.dilation_w}) ||
-        !set_window(
-            x, 1,
-            {p.height, p.out_hw / p.out_w, p.stride_h, p.pad_h, (kernel_h - 1) * p.dilation_h}))
-      return false;
+    const Windowed x{p.x, p.channels, p.m / p.out_hw, p.x_pixel, p.x_row, p.x_image};
+    const Window across{p.width, p.out_w, p.stride_w, p.pad_w, (p.kernel_w - 1) * p.dilation_w};
+    const Window down{p.height, out_h, p.stride_h, p.pad_h, (kernel_h - 1) * p.dilation_h};
+    if (!set_pixels(all.x, x, across, down, tile_m)) return false;
   }
   all.w = rows(p.w, p.k, p.n, p.k, tile_n);
   all.y = rows(p.y, p.n, p.m, p.y_pixel, tile_m);
@@ -143,17 +151,9 @@ inline bool conv_boxes(const ConvProblem& p, int tile_m, int tile_n, ConvBoxes& 
     if (e.channels % kChunk != 0 || e.channels < kBlockK || e.x_pixel < e.channels ||
         !strides(e.x_pixel, e.x_row, e.x_image) || p.m % p.out_hw != 0)
       return false;
-    BoxMap& x = all.extra_x;
-    x.base = e.x;
-    x.pixels = true;
-    x.rank = 4;
-    x.box_rows = tile_m;
-    const int64_t extent[] = {e.channels, e.width, e.height, p.m / p.out_hw};
-    const int64_t stride[] = {e.x_pixel, e.x_row, e.x_image};
-    for (int i = 0; i < 4; ++i) x.extent[i] = extent[i];
-    for (int i = 0; i < 3; ++i) x.stride[i] = 2 * stride[i];
-    if (!set_window(x, 0, {e.width, p.out_w, e.stride_w, 0, 0}) ||
-        !set_window(x, 1, {e.height, p.out_hw / p.out_w, e.stride_h, 0, 0}))
+    const Windowed x{e.x, e.channels, p.m / p.out_hw, e.x_pixel, e.x_row, e.x_image};
+    if (!set_pixels(all.extra_x, x, {e.width, p.out_w, e.stride_w, 0, 0},
+                    {e.height, out_h, e.stride_h, 0, 0}, tile_m))
       return false;
     all.extra_w = rows(e.w, e.channels, p.n, e.channels, tile_n);
   }
