@@ -120,28 +120,9 @@ Status set_byte_ends(const LoweringContext& at, const plan::Epilogue& epilogue, 
 
 Maybe lower_slow_byte_conv(const LoweringContext& at, const plan::Conv& conv) {
   if (!fits(at, conv.epilogue.residual)) return kNone;
-  const PlanTensor &x = at.input(0), &y = at.output();
   ByteConvProblem p = slow(at, conv.epilogue);
-  const auto number = [](int64_t v) { return static_cast<int>(v); };
-  p.images = number(x.shape[0]);
-  p.channels = number(x.shape[1]);
-  p.x_stored = number(plan::stored_channels(x.shape[1]));
-  p.w_stored = number(at.input(1).shape[3]);
-  p.height = number(x.shape[2]);
-  p.width = number(x.shape[3]);
-  p.outputs = number(y.shape[1]);
-  p.y_stored = number(plan::stored_channels(y.shape[1]));
-  p.out_h = number(y.shape[2]);
-  p.out_w = number(y.shape[3]);
-  p.kernel_h = number(conv.kernel_h);
-  p.kernel_w = number(conv.kernel_w);
-  p.stride_h = number(conv.stride_h);
-  p.stride_w = number(conv.stride_w);
-  p.dilation_h = number(conv.dilation_h);
-  p.dilation_w = number(conv.dilation_w);
-  p.pad_h = number(conv.pad_top);
-  p.pad_w = number(conv.pad_left);
-  p.groups = number(conv.groups);
+  set_conv_sizes(at, conv, p);
+  p.w_stored = static_cast<int>(at.input(1).shape[3]);
   return std::optional(slow_launch(at, p));
 }
 

@@ -38,4 +38,30 @@ struct LoweringContext {
   }
 };
 
+// The sizes of a convolution and its window, for a kernel that computes one output at a time
+// (GroupedConvProblem, ByteConvProblem).
+template <class Problem>
+void set_conv_sizes(const LoweringContext& at, const plan::Conv& conv, Problem& p) {
+  const plan::Shape &x = at.input(0).shape, &y = at.output().shape;
+  const auto number = [](int64_t v) { return static_cast<int>(v); };
+  p.images = number(x[0]);
+  p.channels = number(x[1]);
+  p.x_stored = number(plan::stored_channels(x[1]));
+  p.height = number(x[2]);
+  p.width = number(x[3]);
+  p.outputs = number(y[1]);
+  p.y_stored = number(plan::stored_channels(y[1]));
+  p.out_h = number(y[2]);
+  p.out_w = number(y[3]);
+  p.kernel_h = number(conv.kernel_h);
+  p.kernel_w = number(conv.kernel_w);
+  p.stride_h = number(conv.stride_h);
+  p.stride_w = number(conv.stride_w);
+  p.dilation_h = number(conv.dilation_h);
+  p.dilation_w = number(conv.dilation_w);
+  p.pad_h = number(conv.pad_top);
+  p.pad_w = number(conv.pad_left);
+  p.groups = number(conv.groups);
+}
+
 }  // namespace corolla::engine::cuda
