@@ -17,6 +17,27 @@ inline int extent(int size, const Shape& s) {
   return (size + 2 * s.pad - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
 }
 
+inline int stored_outputs(const Shape& s) { return (s.outputs + 7) / 8 * 8; }
+
+// Sizes and strides, of pixels that are `channels` units of two bytes.
+inline void set_geometry(ConvProblem& p, const Shape& s, int channels) {
+  p.out_w = extent(s.width, s);
+  p.out_hw = extent(s.height, s) * p.out_w;
+  p.m = s.images * p.out_hw;
+  p.n = p.y_pixel = p.residual_pixel = stored_outputs(s);
+  p.n_real = s.outputs;
+  p.channels = p.x_pixel = channels;
+  p.k = s.kernel * s.kernel * channels;
+  p.height = s.height;
+  p.width = s.width;
+  p.x_row = s.width * channels;
+  p.x_image = s.height * p.x_row;
+  p.kernel_w = s.kernel;
+  p.stride_h = p.stride_w = s.stride;
+  p.pad_h = p.pad_w = s.pad;
+  p.dilation_h = p.dilation_w = s.dilation;
+}
+
 struct Case {
   std::vector<float> x, w, bias, residual, wanted;
   ConvProblem problem;
@@ -31,7 +52,7 @@ inline Case make(const Shape& s, uint32_t seed) {
     return made;
   };
   Case c;
-  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = (s.outputs + 7) / 8 * 8;
+  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = stored_outputs(s);
   c.x = numbers(s.images * s.height * s.width * s.channels);
   c.w = numbers(stored * s.kernel * s.kernel * s.channels);
   c.bias = numbers(stored);
@@ -41,21 +62,7 @@ inline Case make(const Shape& s, uint32_t seed) {
   p.w = c.w.data();
   p.bias = c.bias.data();
   p.residual = s.residual ? c.residual.data() : nullptr;
-  p.m = s.images * oh * ow;
-  p.n = p.y_pixel = p.residual_pixel = stored;
-  p.n_real = s.outputs;
-  p.k = s.kernel * s.kernel * s.channels;
-  p.height = s.height;
-  p.width = s.width;
-  p.channels = p.x_pixel = s.channels;
-  p.x_row = s.width * s.channels;
-  p.x_image = s.height * p.x_row;
-  p.out_hw = oh * ow;
-  p.out_w = ow;
-  p.kernel_w = s.kernel;
-  p.stride_h = p.stride_w = s.stride;
-  p.pad_h = p.pad_w = s.pad;
-  p.dilation_h = p.dilation_w = s.dilation;
+  set_geometry(p, s, s.channels);
   p.act = Act::kRelu;
   const auto place = [](int i) { return static_cast<size_t>(i); };
   c.wanted.assign(place(p.m * stored), 0);

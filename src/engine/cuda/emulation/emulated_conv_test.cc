@@ -74,7 +74,7 @@ struct ByteCase {
 // plan.h has: (x - zero) * w over the window's part inside of the picture.
 ByteCase make_bytes(const Shape& s, uint32_t seed) {
   std::mt19937 random(seed);
-  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = (s.outputs + 7) / 8 * 8;
+  const int oh = extent(s.height, s), ow = extent(s.width, s), stored = stored_outputs(s);
   ByteCase c;
   const auto fill = [&](auto& to, int count) {
     to.resize(static_cast<size_t>(count));
@@ -95,21 +95,7 @@ ByteCase make_bytes(const Shape& s, uint32_t seed) {
   p.fill = x_zero * 0x01010101u;
   p.y_scale = 1 / 0.3f;
   p.y_zero = 30;
-  p.m = s.images * oh * ow;
-  p.n = p.y_pixel = p.residual_pixel = stored;
-  p.n_real = s.outputs;
-  p.channels = p.x_pixel = s.channels / 2;
-  p.k = s.kernel * s.kernel * p.channels;
-  p.height = s.height;
-  p.width = s.width;
-  p.x_row = s.width * p.channels;
-  p.x_image = s.height * p.x_row;
-  p.out_hw = oh * ow;
-  p.out_w = ow;
-  p.kernel_w = s.kernel;
-  p.stride_h = p.stride_w = s.stride;
-  p.pad_h = p.pad_w = s.pad;
-  p.dilation_h = p.dilation_w = s.dilation;
+  set_geometry(p, s, s.channels / 2);
   p.act = Act::kRelu;
   const int row = s.kernel * s.kernel * s.channels;
   for (int n = 0; n < stored; ++n) {
