@@ -1,16 +1,15 @@
 #include "run_command.h"
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <mutex>
 
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
 #include "engine/cuda/cuda_engine.h"
 #include "engine/reply_memory.h"
+#include "engine/submit_and_wait.h"
 #include "plan/npy.h"
 #include "plan/onnx_reader.h"
 #include "plan/plan_file.h"
@@ -83,22 +82,8 @@ Status run(const Wishes& wishes) {
   }
   engine::ReplyMemory reply;
   engine::Request request{inputs, static_cast<int>(rows), &reply};
-  for (int i = 0; i < wishes.times; ++i) {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    Status status = ok();
-    engine->submit(*model, std::span(&request, 1), [&](Status s, const engine::Timing&) {
-      const std::lock_guard lock(mutex);
-      status = std::move(s);
-      done = true;
-      changed.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return done; });
-    if (!status.ok()) return status;
-    RETURN_IF_ERROR(request.outcome);
-  }
+  for (int i = 0; i < wishes.times; ++i)
+    RETURN_IF_ERROR(engine::submit_and_wait(*engine, *model, request));
   std::error_code failed;
   std::filesystem::create_directories(wishes.out, failed);
   for (const auto& [number, output] : reply.outputs) {

@@ -1,17 +1,16 @@
 #include "pictures.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <sstream>
 
 #include "engine/cuda/cuda_engine.h"
 #include "engine/reply_memory.h"
+#include "engine/submit_and_wait.h"
 
 namespace corolla::bench {
 namespace {
@@ -64,20 +63,7 @@ Result<std::vector<float>> answers(engine::Engine& engine, const std::string& pa
                                     std::as_bytes(std::span(bytes.data(), bytes.size()))};
     engine::ReplyMemory reply;
     engine::Request request{std::span(&input, 1), static_cast<int>(end - at), &reply};
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    Status status = ok();
-    engine.submit(*model, std::span(&request, 1), [&](Status s, const engine::Timing&) {
-      const std::lock_guard lock(mutex);
-      status = std::move(s);
-      done = true;
-      changed.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return done; });
-    RETURN_IF_ERROR(status);
-    RETURN_IF_ERROR(request.outcome);
+    RETURN_IF_ERROR(engine::submit_and_wait(engine, *model, request));
     const auto made = reply.outputs.at(0).as<float>();
     all.insert(all.end(), made.begin(), made.end());
   }
