@@ -1,16 +1,11 @@
 #include "engine/cuda/kernels/byte_kernels.h"
 
 #include "engine/cuda/kernels/activation.cuh"
-#include "engine/cuda/kernels/element.cuh"
+#include "engine/cuda/kernels/items.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
 
 namespace corolla::engine::cuda {
 namespace {
-
-constexpr int kThreads = 256;
-
-dim3 grid_of(int64_t items) { return dim3(static_cast<unsigned>((items + kThreads - 1) / kThreads)); }
-__device__ int64_t item() { return int64_t{blockIdx.x} * kThreads + threadIdx.x; }
 
 __device__ float real(int stored, const ByteScale& s) { return static_cast<float>(stored - s.zero) * s.scale; }
 __device__ uint8_t byte(float v, const ByteScale& s) {

@@ -1,24 +1,10 @@
 #include "engine/cuda/kernels/activation.cuh"
-#include "engine/cuda/kernels/element.cuh"
 #include "engine/cuda/kernels/general_kernels.h"
+#include "engine/cuda/kernels/items.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
 
 namespace corolla::engine::cuda {
 namespace {
-
-constexpr int kThreads = 256;
-
-dim3 grid_of(int64_t items) { return dim3(static_cast<unsigned>((items + kThreads - 1) / kThreads)); }
-
-template <Element kElement>
-__device__ float number_at(const void* x, int64_t at) {
-  return Numbers<kElement>::wide(static_cast<const typename Numbers<kElement>::One*>(x)[at]);
-}
-template <Element kElement>
-__device__ void put_number(void* y, int64_t at, float v) {
-  static_cast<typename Numbers<kElement>::One*>(y)[at] = Numbers<kElement>::narrow(v);
-}
-__device__ int64_t item() { return int64_t{blockIdx.x} * kThreads + threadIdx.x; }
 
 template <Element kElement>
 __global__ void __launch_bounds__(kThreads) grouped_conv_kernel(const __grid_constant__ GroupedConvProblem p) {

@@ -1,21 +1,11 @@
-#include "engine/cuda/kernels/element.cuh"
+#include "engine/cuda/kernels/items.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
 #include "engine/cuda/kernels/search_kernels.h"
 
 namespace corolla::engine::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-
-template <Element kElement>
-__device__ float number_at(const void* x, int64_t at) {
-  return Numbers<kElement>::wide(static_cast<const typename Numbers<kElement>::One*>(x)[at]);
-}
-template <Element kElement>
-__device__ void put_number(void* y, int64_t at, float v) {
-  static_cast<typename Numbers<kElement>::One*>(y)[at] = Numbers<kElement>::narrow(v);
-}
 
 // One warp a row. Round j finds the first element after the one that round j - 1 found, in the order of (value, place):
 // every round finds one, since that order is total.
@@ -116,7 +106,7 @@ template <Element kElement>
 __global__ void __launch_bounds__(kThreads) resize_kernel(const __grid_constant__ ResizeProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
-  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t i = item();
   const int chunks = p.stored / 8;
   const int64_t pixel = i / chunks;
   const int ow = static_cast<int>(pixel % p.out_w), oh = static_cast<int>(pixel / p.out_w % p.out_h);
@@ -133,8 +123,6 @@ __global__ void __launch_bounds__(kThreads) resize_kernel(const __grid_constant_
     }
   for (int c = 0; c < 8; ++c) put_number<kElement>(p.y, i * 8 + c, sum[c]);
 }
-
-dim3 grid_of(int64_t items) { return dim3(static_cast<unsigned>((items + kThreads - 1) / kThreads)); }
 
 }  // namespace
 
