@@ -1,9 +1,11 @@
 #include "engine/cuda/kernels/fit_kernels.h"
 
+#include "engine/image/resampling.h"
+
 namespace corolla::engine::cuda {
 namespace {
 
-constexpr int kThreads = 128, kWeightBits = 22;
+constexpr int kThreads = 128;
 
 // One thread: one pixel of the result; blocks: along the line, lines.
 __global__ void __launch_bounds__(kThreads) fit_kernel(const __grid_constant__ FitPass p) {
