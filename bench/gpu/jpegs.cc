@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "engine/cuda/jpeg_decoder.h"
+#include "engine/image/jpeg_head.h"
 #include "engine/image/picture.h"
 
 namespace corolla::bench {
@@ -53,11 +54,11 @@ class Bench {
     size_t seen = 0;
     for (const std::string& text : files) {
       const auto file = std::as_bytes(std::span(text));
-      const auto head = plain_jpeg(file, kMost);
+      const auto found = plain_jpeg(file, kMost);
       const auto picture = decode_picture(file);
-      if (!head || !picture.ok()) continue;
+      if (!found || !picture.ok()) continue;
       fit_picture(*picture, size.width, size.height, here);
-      if (!decode({{file, *head, rows_.data()}}, size)) return false;
+      if (!decode({{file, *found, rows_.data()}}, size)) return false;
       if (cudaMemcpy(there.data(), rows_.data(), bytes, cudaMemcpyDeviceToHost) != cudaSuccess)
         return false;
       for (size_t i = 0; i < bytes; ++i) {
@@ -87,8 +88,8 @@ class Bench {
     std::vector<JpegDecoder::File> some;
     for (const std::string& text : files) {
       const auto file = std::as_bytes(std::span(text));
-      if (const auto head = plain_jpeg(file, kMost); head && some.size() < batch)
-        some.push_back({file, *head, rows_.data() + some.size() * bytes});
+      if (const auto found = plain_jpeg(file, kMost); found && some.size() < batch)
+        some.push_back({file, *found, rows_.data() + some.size() * bytes});
     }
     measure("nvJPEG", [&] { return decode(some, size) ? some.size() : 0; });
     std::vector<uint8_t> row(bytes);
@@ -107,10 +108,10 @@ class Bench {
     std::vector<JpegDecoder::File> many;
     for (size_t i = 0, bytes = 0; bytes < kWanted && i < 100 * files.size(); ++i) {
       const auto file = std::as_bytes(std::span(files[i % files.size()]));
-      const auto head = plain_jpeg(file, kMost);
-      if (!head || (head->width == size.width && head->height == size.height)) continue;
-      many.push_back({file, *head, rows_.data()});
-      bytes += size_t(head->width) * head->height * 3;
+      const auto found = plain_jpeg(file, kMost);
+      if (!found || *found == size) continue;
+      many.push_back({file, *found, rows_.data()});
+      bytes += size_t(found->width) * found->height * 3;
     }
     std::vector<DeviceMemory> taken;
     for (size_t bytes = size_t{1} << 36; bytes >= kLeast;) {
@@ -137,11 +138,11 @@ class Bench {
       for (int n = 1 + static_cast<int>(random() % 12); n > 0; --n)
         text[2 + random() % (text.size() - 4)] = static_cast<char>(random());
       const auto file = std::as_bytes(std::span(text));
-      const auto head = plain_jpeg(file, kMost);
-      if (!head) continue;
+      const auto found = plain_jpeg(file, kMost);
+      if (!found) continue;
       ++passed;
       const auto decoded = decoder_->decode(
-          std::vector<JpegDecoder::File>{{file, *head, rows_.data()}}, size, nullptr);
+          std::vector<JpegDecoder::File>{{file, *found, rows_.data()}}, size, nullptr);
       if (!decoded.ok() || cudaDeviceSynchronize() != cudaSuccess) {
         std::printf("jpegs: a broken file broke the device\n");
         return false;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "engine/image/jpeg_head.h"
 
 namespace corolla::engine::cuda {
 namespace {
@@ -35,9 +36,9 @@ std::vector<JpegDecoder::File> plain_files(std::span<const std::byte> bytes, int
   for (int row = 0; row < rows; ++row) {
     const auto file = next_element(bytes);
     if (!file) return {};
-    const auto head = plain_jpeg(*file, PictureLimits{}.most_pixels);
-    if (!head) return {};
-    files.push_back({*file, *head, nullptr});
+    const auto size = plain_jpeg(*file, PictureLimits{}.most_pixels);
+    if (!size) return {};
+    files.push_back({*file, *size, nullptr});
   }
   if (!bytes.empty()) files.clear();
   return files;

@@ -111,13 +111,10 @@ Result<bool> JpegDecoder::decode(std::span<const File> files, PictureSize size,
 
 Result<bool> JpegDecoder::try_decode(std::span<const File> files, PictureSize size,
                                      cudaStream_t stream) {
-  const auto fits = [&](const JpegHead& head) {
-    return head.width == size.width && head.height == size.height;
-  };
-  const auto bytes_of = [](const JpegHead& head) { return size_t(head.width) * head.height * 3; };
+  const auto bytes_of = [](PictureSize of) { return size_t(of.width) * of.height * 3; };
   size_t wanted = 0;
   for (const File& file : files)
-    if (!fits(file.head)) wanted += bytes_of(file.head);
+    if (file.size != size) wanted += bytes_of(file.size);
   RETURN_IF_ERROR(grow(pixels_, wanted, "decoded pictures", stream));
 
   std::vector<const unsigned char*> inputs;
@@ -127,15 +124,15 @@ Result<bool> JpegDecoder::try_decode(std::span<const File> files, PictureSize si
   size_t at = 0;
   for (const File& file : files) {
     std::byte* to = file.to;
-    if (!fits(file.head)) {
+    if (file.size != size) {
       to = pixels_.data() + at;
-      at += bytes_of(file.head);
+      at += bytes_of(file.size);
     }
     inputs.push_back(reinterpret_cast<const unsigned char*>(file.bytes.data()));
     lengths.push_back(file.bytes.size());
     NvJpeg::Image image{};
     image.channel[0] = reinterpret_cast<unsigned char*>(to);
-    image.pitch[0] = size_t(file.head.width) * 3;
+    image.pitch[0] = size_t(file.size.width) * 3;
     images.push_back(image);
     decoded.push_back(to);
   }
@@ -152,23 +149,19 @@ Result<bool> JpegDecoder::try_decode(std::span<const File> files, PictureSize si
     return false;
   }
   for (size_t i = 0; i < files.size(); ++i)
-    if (!fits(files[i].head)) RETURN_IF_ERROR(fit(files[i], decoded[i], size, stream));
+    if (files[i].size != size) RETURN_IF_ERROR(fit(files[i], decoded[i], size, stream));
   return true;
 }
 
 Result<const JpegDecoder::Fit*> JpegDecoder::fit_for(const File& file, PictureSize size,
                                                      cudaStream_t stream) {
   constexpr size_t kMost = 16;
-  const auto same = [&](const Fit& fit) {
-    return fit.from.width == file.head.width && fit.from.height == file.head.height &&
-           fit.to.width == size.width && fit.to.height == size.height;
-  };
+  const auto same = [&](const Fit& fit) { return fit.from == file.size && fit.to == size; };
   if (const auto it = std::find_if(fits_.begin(), fits_.end(), same); it != fits_.end())
     return &*it;
-  const auto [across, down] =
-      resampling({file.head.width, file.head.height}, {size.width, size.height});
+  const auto [across, down] = resampling(file.size, size);
   Fit made;
-  made.from = file.head;
+  made.from = file.size;
   made.to = size;
   std::vector<int> ints;
   const auto add = [&](const Weights& weights) {
@@ -202,7 +195,7 @@ Status JpegDecoder::fit(const File& file, const std::byte* pixels, PictureSize s
   const size_t narrow = size_t(fit->rows) * size.width * 3;
   RETURN_IF_ERROR(grow(narrow_, narrow, "narrow pictures", stream));
   const int* const ints = reinterpret_cast<const int*>(fit->weights.data());
-  const int64_t line = int64_t{size.width} * 3, wide = int64_t{file.head.width} * 3;
+  const int64_t line = int64_t{size.width} * 3, wide = int64_t{file.size.width} * 3;
   FitPass across{.from = reinterpret_cast<const uint8_t*>(pixels) + fit->first_row * wide,
                  .to = reinterpret_cast<uint8_t*>(narrow_.data()),
                  .lines = fit->rows,

@@ -14,8 +14,7 @@
 
 #include "base/result.h"
 #include "engine/cuda/device_memory.h"
-#include "engine/image/jpeg_head.h"
-#include "engine/image/picture_rows.h"
+#include "engine/image/picture_size.h"
 
 namespace corolla::engine::cuda {
 
@@ -29,7 +28,7 @@ class JpegDecoder {
 
   struct File {
     std::span<const std::byte> bytes;
-    JpegHead head;
+    PictureSize size;
     std::byte* to;  // device memory for a row of the model's size
   };
   // Decodes and fits all of them, in the stream's order; bytes may go once the stream has got
@@ -52,8 +51,7 @@ class JpegDecoder {
 
   // The weights from one size to another that were used lately, on the device.
   struct Fit {
-    JpegHead from;
-    PictureSize to;
+    PictureSize from, to;
     DeviceMemory weights;
     size_t across_values = 0, down_spans = 0, down_values = 0;  // in ints
     int across_most = 0, down_most = 0, first_row = 0, rows = 0;

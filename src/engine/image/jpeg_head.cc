@@ -13,7 +13,7 @@ uint32_t word_at(std::span<const std::byte> bytes, size_t at) {
 }
 
 // The frame header behind its length: sizes, and sampling that is known to work.
-std::optional<JpegHead> frame(std::span<const std::byte> body, int64_t most_pixels) {
+std::optional<PictureSize> frame(std::span<const std::byte> body, int64_t most_pixels) {
   if (body.size() < 6 || byte_at(body, 0) != 8) return std::nullopt;
   const int height = static_cast<int>(word_at(body, 1)), width = static_cast<int>(word_at(body, 3));
   const size_t components = byte_at(body, 5);
@@ -29,18 +29,18 @@ std::optional<JpegHead> frame(std::span<const std::byte> body, int64_t most_pixe
     if (c > 0 && byte_at(body, 7 + 3 * c) != 0x11) return std::nullopt;
   }
   if (!sampled) return std::nullopt;
-  return JpegHead{width, height};
+  return PictureSize{height, width};
 }
 
 }  // namespace
 
-std::optional<JpegHead> plain_jpeg(std::span<const std::byte> file, int64_t most_pixels) {
+std::optional<PictureSize> plain_jpeg(std::span<const std::byte> file, int64_t most_pixels) {
   constexpr uint32_t kStart = 0xd8, kEnd = 0xd9, kScan = 0xda, kBaseline = 0xc0, kTables = 0xc4,
                      kApp1 = 0xe1, kApp14 = 0xee;
   if (file.size() < 4 || word_at(file, 0) != (0xff00 | kStart) ||
       word_at(file, file.size() - 2) != (0xff00 | kEnd))
     return std::nullopt;
-  std::optional<JpegHead> head;
+  std::optional<PictureSize> size;
   size_t components = 0;
   for (size_t at = 2; at + 4 <= file.size();) {
     if (byte_at(file, at) != 0xff) return std::nullopt;
@@ -51,20 +51,20 @@ std::optional<JpegHead> plain_jpeg(std::span<const std::byte> file, int64_t most
     const bool other_frame = kind > kBaseline && kind <= 0xcf && kind != kTables;
     if (kind == kApp1 || kind == kApp14 || other_frame) return std::nullopt;
     if (kind == kBaseline) {
-      if (head) return std::nullopt;
-      head = frame(body, most_pixels);
-      if (!head) return std::nullopt;
+      if (size) return std::nullopt;
+      size = frame(body, most_pixels);
+      if (!size) return std::nullopt;
       components = byte_at(body, 5);
     }
     if (kind == kScan) {
-      if (!head || body.empty() || byte_at(body, 0) != components) return std::nullopt;
+      if (!size || body.empty() || byte_at(body, 0) != components) return std::nullopt;
       // No second scan, and no marker but restarts, before the end.
       for (size_t i = at + 2 + length; i + 2 < file.size(); ++i) {
         if (byte_at(file, i) != 0xff) continue;
         const uint32_t next = byte_at(file, i + 1);
         if (next != 0 && (next < 0xd0 || next > 0xd7)) return std::nullopt;
       }
-      return head;
+      return size;
     }
     at += 2 + length;
   }

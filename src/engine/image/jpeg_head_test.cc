@@ -17,7 +17,7 @@ std::string read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-std::optional<JpegHead> head_of(const std::string& file, int64_t most = kMost) {
+std::optional<PictureSize> head_of(const std::string& file, int64_t most = kMost) {
   return plain_jpeg(std::as_bytes(std::span(file)), most);
 }
 

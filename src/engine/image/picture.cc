@@ -45,7 +45,7 @@ void fit_picture(const PictureView& picture, int width, int height, std::span<ui
     std::memcpy(out.data(), picture.rgb, out.size());
     return;
   }
-  const auto [across, down] = resampling({picture.width, picture.height}, {width, height});
+  const auto [across, down] = resampling({picture.height, picture.width}, {height, width});
 
   // Across first, only the rows that the second pass needs.
   const int first_row = down.spans.front().first;

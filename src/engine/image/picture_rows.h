@@ -13,12 +13,9 @@
 
 #include "base/result.h"
 #include "engine/image/picture.h"
+#include "engine/image/picture_size.h"
 
 namespace corolla::engine {
-
-struct PictureSize {
-  int height = 0, width = 0;
-};
 
 // From UINT8 [..., h, w, 3]; pictures of another size than the model's are fitted (fit_picture).
 Result<std::span<const std::byte>> rows_of_pixels(std::span<const int64_t> shape,

@@ -36,7 +36,7 @@ int64_t half(int64_t n) { return n / 2 + (n % 2 != 0 && (n / 2) % 2 != 0 ? 1 : 0
 
 }  // namespace
 
-Resampling resampling(Extent from, Extent to) {
+Resampling resampling(PictureSize from, PictureSize to) {
   const bool wide = int64_t{from.width} * to.height >= int64_t{from.height} * to.width;
   const int64_t scaled_width = wide ? int64_t{to.height} * from.width / from.height : to.width;
   const int64_t scaled_height = wide ? to.height : int64_t{to.width} * from.height / from.width;

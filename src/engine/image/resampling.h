@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/image/picture_size.h"
+
 namespace corolla::engine {
 
 // Weights are integers of so many fractional bits, as Pillow has them, so that results agree to the
@@ -21,15 +23,11 @@ struct Weights {
   int most = 0;
 };
 
-struct Extent {
-  int width = 0, height = 0;
-};
-
 // From a picture of `from` to the centre of it, scaled so that it just covers `to`: across is done
 // first, and its result is rounded to bytes. REQUIRES: all sizes over 0.
 struct Resampling {
   Weights across, down;
 };
-Resampling resampling(Extent from, Extent to);
+Resampling resampling(PictureSize from, PictureSize to);
 
 }  // namespace corolla::engine
