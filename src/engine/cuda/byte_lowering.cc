@@ -70,8 +70,9 @@ Launch slow_launch(const LoweringContext& at, const ByteConvProblem& p) {
   launch.kernel = "byte_conv";
   for (const int32_t i : at.step.inputs) launch.bytes += static_cast<double>(at.tensor(i).bytes);
   launch.bytes += static_cast<double>(at.output().bytes);
-  launch.flops = 2.0 * p.images * p.out_h * p.out_w * p.outputs * p.kernel_h * p.kernel_w *
-                 (p.channels / p.groups);
+  const int in_group = p.channels / p.groups;
+  launch.flops =
+      2.0 * p.images * p.out_h * p.out_w * p.outputs * p.kernel_h * p.kernel_w * in_group;
   launch.run = [p](const Launching& l) { return launch_byte_conv(p, l); };
   return launch;
 }

@@ -269,8 +269,9 @@ std::optional<Launch> lower_grouped_conv(const LoweringContext& at, const plan::
   p.act_b = conv.epilogue.beta;
   Launch launch = launching(p.groups == p.channels ? "depthwise" : "grouped_conv", at,
                             [p](const Launching& l) { return launch_grouped_conv(p, l); });
-  launch.flops = 2.0 * p.images * p.out_h * p.out_w * p.outputs * p.kernel_h * p.kernel_w *
-                 (p.channels / p.groups);
+  const int in_group = p.channels / p.groups;
+  launch.flops =
+      2.0 * p.images * p.out_h * p.out_w * p.outputs * p.kernel_h * p.kernel_w * in_group;
   return launch;
 }
 

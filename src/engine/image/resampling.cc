@@ -14,10 +14,12 @@ Weights weights(int in, int64_t out, int64_t from, int count) {
   made.most = static_cast<int>(std::ceil(support)) * 2 + 1;
   made.values.assign(static_cast<size_t>(count) * made.most, 0);
   std::vector<double> exact(made.most);
+  // Rounds as Pillow does; lround() differs below zero.
+  const auto cut = [](double v) { return static_cast<int32_t>(v); };
   for (int i = 0; i < count; ++i) {
     const double centre = (static_cast<double>(from + i) + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int n = std::min(in, static_cast<int>(centre + support + 0.5)) - first;
+    const int first = std::max(0, cut(centre - support + 0.5));
+    const int n = std::min(in, cut(centre + support + 0.5)) - first;
     double sum = 0;
     for (int k = 0; k < n; ++k) {
       exact[k] = std::max(0.0, 1.0 - std::abs((k + first - centre + 0.5) / support));
@@ -25,7 +27,7 @@ Weights weights(int in, int64_t out, int64_t from, int count) {
     }
     for (int k = 0; k < n; ++k)
       made.values[static_cast<size_t>(i) * made.most + k] =
-          static_cast<int32_t>(0.5 + (sum != 0 ? exact[k] / sum : 0) * (1 << kWeightBits));
+          cut(0.5 + (sum != 0 ? exact[k] / sum : 0) * (1 << kWeightBits));
     made.spans.push_back({first, n});
   }
   return made;

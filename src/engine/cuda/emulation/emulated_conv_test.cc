@@ -76,6 +76,7 @@ ByteCase make_bytes(const Shape& s, uint32_t seed) {
   std::mt19937 random(seed);
   const int oh = extent(s.height, s), ow = extent(s.width, s), stored = stored_outputs(s);
   ByteCase c;
+  const auto place = [](int i) { return static_cast<size_t>(i); };
   const auto fill = [&](auto& to, int count) {
     to.resize(static_cast<size_t>(count));
     for (auto& v : to) v = static_cast<std::remove_reference_t<decltype(v)>>(random() >> 24);
@@ -100,7 +101,7 @@ ByteCase make_bytes(const Shape& s, uint32_t seed) {
   const int row = s.kernel * s.kernel * s.channels;
   for (int n = 0; n < stored; ++n) {
     int all = 0;
-    for (int k = 0; k < row; ++k) all += c.w[static_cast<size_t>(n * row + k)];
+    for (int k = 0; k < row; ++k) all += c.w[place(n * row + k)];
     c.scale.push_back(x_scale * (0.004f + 0.0001f * static_cast<float>(n)));
     c.bias.push_back(0.25f * static_cast<float>(n % 5) -
                      (s.residual ? residual_zero * residual_scale : 0) -
@@ -108,7 +109,7 @@ ByteCase make_bytes(const Shape& s, uint32_t seed) {
   }
   p.scale = c.scale.data();
   p.bias = c.bias.data();
-  c.wanted.resize(static_cast<size_t>(p.m * stored));
+  c.wanted.resize(place(p.m * stored));
   for (int m = 0; m < p.m; ++m)
     for (int o = 0; o < stored; ++o) {
       const int n = m / p.out_hw, h = m % p.out_hw / ow, v = m % ow;
@@ -118,16 +119,13 @@ ByteCase make_bytes(const Shape& s, uint32_t seed) {
           for (int k = 0; k < s.channels; ++k) {
             const int ih = h * s.stride - s.pad + r * s.dilation,
                       iw = v * s.stride - s.pad + q * s.dilation;
-            const int weight =
-                c.w[static_cast<size_t>(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
+            const int8_t weight = c.w[place(((o * s.kernel + r) * s.kernel + q) * s.channels + k)];
             all += weight;
             if (ih < 0 || ih >= s.height || iw < 0 || iw >= s.width) continue;
-            sum +=
-                (c.x[static_cast<size_t>(((n * s.height + ih) * s.width + iw) * s.channels + k)] -
-                 x_zero) *
-                weight;
+            sum += (c.x[place(((n * s.height + ih) * s.width + iw) * s.channels + k)] - x_zero) *
+                   weight;
           }
-      const auto at = static_cast<size_t>(m * stored + o), channel = static_cast<size_t>(o);
+      const size_t at = place(m * stored + o), channel = place(o);
       float real = real_sum(sum + x_zero * all, c.scale[channel], c.bias[channel]);
       if (s.residual) real = std::fma(c.residual[at], residual_scale, real);
       c.wanted[at] = static_cast<uint8_t>(quantised(std::max(real, 0.f), p.y_scale, p.y_zero));
