@@ -107,16 +107,17 @@ class CudaEngine final : public Engine {
   Status open() {
     if (settings_.green.empty()) {
       for (int i = 0; i < settings_.lanes; ++i) {
-        cudaStream_t stream;
-        CUDA_OR_RETURN("cannot make a stream",
-                       cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-        add_lane(stream, device_.multiprocessors);
+        cudaStream_t streams[2];
+        for (cudaStream_t& stream : streams)
+          CUDA_OR_RETURN("cannot make a stream",
+                         cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+        add_lane(streams[0], streams[1], device_.multiprocessors);
       }
     } else {
       ASSIGN_OR_RETURN(const auto streams, green_streams(0, settings_.green));
       sms_ = 0;
       for (const GreenStream& green : streams) {
-        add_lane(green.stream, green.multiprocessors);
+        add_lane(green.stream, green.other, green.multiprocessors);
         sms_ += green.multiprocessors;
       }
     }
@@ -209,11 +210,11 @@ class CudaEngine final : public Engine {
     std::optional<TuningCache::Lock> lock;
     TunedTable table;
   };
-  void add_lane(cudaStream_t stream, int multiprocessors) {
-    lanes_.push_back(std::make_unique<Lane>(static_cast<int>(lanes_.size()), 0, stream));
+  void add_lane(cudaStream_t stream, cudaStream_t loading, int multiprocessors) {
+    lanes_.push_back(std::make_unique<Lane>(static_cast<int>(lanes_.size()), 0, stream, loading));
     DeviceFacts share = device_;
     share.multiprocessors = multiprocessors;
-    if (!settings_.green.empty()) share.stream = stream;
+    if (!settings_.green.empty()) share.stream = loading;
     free_.push_back(places_.size());
     // nvJPEG's own kernels would run outside of a green context.
     const bool jpeg = settings_.device_jpeg && settings_.green.empty();

@@ -192,9 +192,9 @@ Result<CudaModel::OnLane> CudaModel::make_lane(const Place& place, const Choices
   }
   ASSIGN_OR_RETURN(made.workspace, Workspace::make(all));
   for (const auto& launches : programs) {
-    ASSIGN_OR_RETURN(Replay replay,
-                     Replay::record(launches, made.workspace,
-                                    {place.lane->stream(), place.device.compute_capability >= 90}));
+    ASSIGN_OR_RETURN(Replay replay, Replay::record(launches, made.workspace,
+                                                   {place.lane->loading(),
+                                                    place.device.compute_capability >= 90}));
     made.replays.push_back(std::move(replay));
   }
   return made;
@@ -222,8 +222,8 @@ Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, pl
 Status CudaModel::warm() {
   for (OnLane& lane : lanes_)
     for (const Replay& replay : lane.replays) {
-      CUDA_OR_RETURN("cannot start a graph", replay.start(lane.lane->stream()));
-      CUDA_OR_RETURN("the model's first run failed", cudaStreamSynchronize(lane.lane->stream()));
+      CUDA_OR_RETURN("cannot start a graph", replay.start(lane.lane->loading()));
+      CUDA_OR_RETURN("the model's first run failed", cudaStreamSynchronize(lane.lane->loading()));
     }
   return ok();
 }

@@ -85,10 +85,11 @@ Result<std::vector<GreenStream>> green_streams(int device,
     CUgreenCtx context;
     RETURN_IF_ERROR(check("cannot make a green context",
                           d.create(&context, description, handle, CU_GREEN_CTX_DEFAULT_STREAM)));
-    CUstream stream;
-    RETURN_IF_ERROR(check("cannot make a stream of a green context",
-                          d.stream(&stream, context, CU_STREAM_NON_BLOCKING, 0)));
-    made.push_back({stream, static_cast<int>(share.sum)});
+    CUstream streams[2];
+    for (CUstream& stream : streams)
+      RETURN_IF_ERROR(check("cannot make a stream of a green context",
+                            d.stream(&stream, context, CU_STREAM_NON_BLOCKING, 0)));
+    made.push_back({streams[0], streams[1], static_cast<int>(share.sum)});
   }
   return made;
 }

@@ -10,7 +10,7 @@
 namespace corolla::engine::cuda {
 
 struct GreenStream {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr, other = nullptr;  // two of the same multiprocessors
   int multiprocessors = 0;  // that it got: rounded up to what the device can part
 };
 

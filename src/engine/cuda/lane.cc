@@ -10,8 +10,10 @@
 
 namespace corolla::engine::cuda {
 
-Lane::Lane(int number, int device, cudaStream_t stream)
-    : number_(number), device_(device), stream_(stream), thread_([this] { loop(); }) {}
+Lane::Lane(int number, int device, cudaStream_t stream, cudaStream_t loading)
+    : number_(number), device_(device), stream_(stream), loading_(loading), thread_([this] {
+        loop();
+      }) {}
 
 Lane::~Lane() {
   {
@@ -21,6 +23,7 @@ Lane::~Lane() {
   wake_.notify_one();
   thread_.join();
   (void)cudaStreamDestroy(stream_);
+  (void)cudaStreamDestroy(loading_);
 }
 
 void Lane::start(std::function<void()> job) {

@@ -17,12 +17,15 @@ namespace corolla::engine::cuda {
 
 class Lane {
  public:
-  // Takes the stream (destroys it at the end). Jobs run with `device` current.
-  Lane(int number, int device, cudaStream_t stream);
+  // Takes both streams (destroys them at the end). Jobs run with `device` current.
+  Lane(int number, int device, cudaStream_t stream, cudaStream_t loading);
   ~Lane();  // REQUIRES: idle
 
   int number() const { return number_; }
   cudaStream_t stream() const { return stream_; }
+  // For loading models, which may be while batches are on the other: what a thread puts on a stream
+  // that another thread records is recorded, and does not run.
+  cudaStream_t loading() const { return loading_; }
   // Runs `job` on the lane's thread, after the one that may just be ending. REQUIRES: at most one
   // job is under way, and it has done all but return.
   void start(std::function<void()> job);
@@ -31,7 +34,7 @@ class Lane {
   void loop();
 
   const int number_, device_;
-  cudaStream_t const stream_;
+  cudaStream_t const stream_, loading_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::function<void()> job_;
