@@ -139,6 +139,8 @@ class CudaEngine final : public Engine {
       if (is_model_option(name)) RETURN_IF_ERROR(set(settings, name, value));
     const plan::Target target = target_of(device_, !settings_.green.empty());
     ASSIGN_OR_RETURN(SourcePlan found, plan_of(source, settings.batches, target));
+    if (CudaModel::is_question(source, found.plan))
+      return std::unique_ptr<Model>(CudaModel::of_tensors(source, found.plan));
     std::map<int, Tuning> tunings;  // by multiprocessors
     for (const CudaModel::Place& place : places_)
       tunings.try_emplace(place.device.multiprocessors, cache_dir_,
@@ -180,6 +182,12 @@ class CudaEngine final : public Engine {
 
   void submit(Model& some, std::span<Request> requests, Done done) override {
     auto& model = static_cast<CudaModel&>(some);
+    if (!model.cannot_run().empty()) {
+      for (Request& request : requests)
+        request.outcome = Error{Code::kInvalidArgument, model.cannot_run()};
+      done(ok(), {});
+      return;
+    }
     const size_t lane = take_lane();
     auto run = std::make_shared<CudaModel::Run>(model, lane, requests);
     Status started = ok();

@@ -219,6 +219,21 @@ Result<std::unique_ptr<CudaModel>> CudaModel::make(const ModelSource& source, pl
   return model;
 }
 
+bool CudaModel::is_question(const ModelSource& source, const plan::Plan& plan) {
+  return plan.batched && source.max_batch == 0 && source.inputs.empty() && source.outputs.empty() &&
+         source.images.empty();
+}
+
+std::unique_ptr<CudaModel> CudaModel::of_tensors(const ModelSource& source,
+                                                 const plan::Plan& plan) {
+  auto model = std::unique_ptr<CudaModel>(new CudaModel);
+  for (const plan::Port& port : plan.inputs) model->inputs_.push_back(spec_of(port, false));
+  for (const plan::Port& port : plan.outputs) model->outputs_.push_back(spec_of(port, false));
+  model->cannot_run_ =
+      "model '" + source.name + "' has a batch dimension; set max_batch_size to 1 or more";
+  return model;
+}
+
 Status CudaModel::warm() {
   for (OnLane& lane : lanes_)
     for (const Replay& replay : lane.replays) {

@@ -46,6 +46,16 @@ class CudaModel final : public Model {
                                                  const std::vector<Choices>& choices,
                                                  MemorySharing* sharing, const HostMemory& host);
 
+  // Without a declaration the front first asks what the file has, then loads the model again with
+  // the batch that it finds there: true of a source whose plan has a batch dimension when nobody
+  // has said so.
+  static bool is_question(const ModelSource& source, const plan::Plan& plan);
+  // The answer: has the plan's tensors, their first dimension open, and cannot run. Needs no
+  // device.
+  static std::unique_ptr<CudaModel> of_tensors(const ModelSource& source, const plan::Plan& plan);
+  // Why every request is refused; empty: none is.
+  const std::string& cannot_run() const { return cannot_run_; }
+
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
   bool from_cache() const override { return timed_ == 0; }
@@ -127,6 +137,7 @@ class CudaModel final : public Model {
   const HostMemory* host_ = nullptr;
   std::vector<OnLane> lanes_;
   int timed_ = 0;
+  std::string cannot_run_;
 };
 
 }  // namespace corolla::engine::cuda
