@@ -27,6 +27,8 @@ std::optional<Cell> cell(DType dtype) {
       return Cell::kBfloat;
     case DType::kFp32:
       return Cell::kFloat;
+    case DType::kFp64:
+      return Cell::kDouble;
     case DType::kUint8:
     case DType::kBool:
       return Cell::kByte;
@@ -539,6 +541,8 @@ Result<std::optional<Launch>> lower_generic(const LoweringContext& at) {
   const auto& operation = at.step.operation;
   switch (at.step.op()) {
     case StepOp::kImport:
+      if (at.output().dtype == DType::kUint8) return lower_elementwise(at, {});  // quantises
+      return lower_cast(at);
     case StepOp::kExport:
       return lower_cast(at);
     case StepOp::kConv:

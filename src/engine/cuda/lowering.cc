@@ -263,7 +263,7 @@ Result<std::optional<Launch>> lower_step(const LoweringContext& at) {
   const auto byte = [](const PlanTensor& t) { return t.dtype == DType::kUint8; };
   switch (at.step.op()) {
     case StepOp::kImport:
-      if (at.output().layout == Layout::kNhwc && (number(at.output()) || byte(at.output())))
+      if (imports_picture(at.program, at.step) && (number(at.output()) || byte(at.output())))
         return std::optional(lower_import(at, std::get<plan::Import>(at.step.operation)));
       break;
     case StepOp::kConv: {

@@ -65,18 +65,26 @@ std::optional<Stem> make_stem(const plan::Program& program, const plan::Step& st
 
 }  // namespace
 
+bool imports_picture(const plan::Program& program, const plan::Step& import) {
+  const DType from = program.tensors[static_cast<size_t>(import.inputs[0])].dtype;
+  const plan::PlanTensor& to = program.tensors[static_cast<size_t>(import.outputs[0])];
+  return to.layout == plan::Layout::kNhwc && (from == DType::kFp32 || from == DType::kUint8);
+}
+
 std::optional<Stem> find_stem(const plan::Program& program, const plan::Step& conv) {
   const int32_t x = conv.inputs[0];
   if (only_reader(program, x) != &conv) return std::nullopt;
   for (const plan::Step& step : program.steps)
-    if (step.op() == plan::StepOp::kImport && step.outputs[0] == x) return make_stem(program, conv);
+    if (step.op() == plan::StepOp::kImport && step.outputs[0] == x &&
+        imports_picture(program, step))
+      return make_stem(program, conv);
   return std::nullopt;
 }
 
 std::optional<Stem> stem_after(const plan::Program& program, const plan::Step& import) {
   const plan::Step* reader = only_reader(program, import.outputs[0]);
   if (reader == nullptr || reader->op() != plan::StepOp::kConv ||
-      reader->inputs[0] != import.outputs[0])
+      reader->inputs[0] != import.outputs[0] || !imports_picture(program, import))
     return std::nullopt;
   return make_stem(program, *reader);
 }

@@ -38,6 +38,8 @@ struct Stem {
   std::vector<std::byte> pack_weights(const std::byte* weights, const plan::Shape& shape) const;
 };
 
+// Only these imports have kernels that write pictures: from FP32, or pixels. Others copy.
+bool imports_picture(const plan::Program& program, const plan::Step& import);
 // Of a convolution; nothing when it is no such.
 std::optional<Stem> find_stem(const plan::Program& program, const plan::Step& conv);
 // Of the convolution that alone reads what `import` writes.

@@ -114,5 +114,15 @@ TEST(Stem, OtherTypesAndStrides) {
       << "blocks of bytes move by two rows";
 }
 
+TEST(Stem, OnlyImportsOfFloatsAndPixelsWritePictures) {
+  Program program = small_program(DType::kFp16);
+  EXPECT_TRUE(imports_picture(program, program.steps[0]));
+  EXPECT_TRUE(stem_after(program, program.steps[0]));
+  program.tensors[0].dtype = DType::kFp16;  // a model whose input is fp16: a copy, in plain NHWC
+  EXPECT_FALSE(imports_picture(program, program.steps[0]));
+  EXPECT_FALSE(stem_after(program, program.steps[0]));
+  EXPECT_FALSE(find_stem(program, program.steps[1]));
+}
+
 }  // namespace
 }  // namespace corolla::engine::cuda

@@ -17,6 +17,7 @@ __device__ float read(const void* x, Cell cell, int64_t at) {
     case Cell::kByte: return static_cast<const uint8_t*>(x)[at];
     case Cell::kInt32: return static_cast<float>(static_cast<const int32_t*>(x)[at]);
     case Cell::kInt64: return static_cast<float>(static_cast<const int64_t*>(x)[at]);
+    case Cell::kDouble: return static_cast<float>(static_cast<const double*>(x)[at]);
   }
   return 0;
 }
@@ -29,6 +30,24 @@ __device__ void write(void* y, Cell cell, int64_t at, float v) {
     case Cell::kByte: static_cast<uint8_t*>(y)[at] = static_cast<uint8_t>(v); break;
     case Cell::kInt32: static_cast<int32_t*>(y)[at] = static_cast<int32_t>(v); break;
     case Cell::kInt64: static_cast<int64_t*>(y)[at] = static_cast<int64_t>(v); break;
+    case Cell::kDouble: static_cast<double*>(y)[at] = v; break;
+  }
+}
+
+template <class Bits>
+__device__ void move(void* y, int64_t to, const void* x, int64_t from) {
+  static_cast<Bits*>(y)[to] = static_cast<const Bits*>(x)[from];
+}
+
+__device__ void move(Cell cell, void* y, int64_t to, const void* x, int64_t from) {
+  switch (cell) {
+    case Cell::kByte: move<uint8_t>(y, to, x, from); break;
+    case Cell::kHalf:
+    case Cell::kBfloat: move<uint16_t>(y, to, x, from); break;
+    case Cell::kFloat:
+    case Cell::kInt32: move<uint32_t>(y, to, x, from); break;
+    case Cell::kInt64:
+    case Cell::kDouble: move<uint64_t>(y, to, x, from); break;
   }
 }
 
@@ -49,7 +68,10 @@ __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ 
     from += (d == p.indexed ? p.index[at] : at) * p.x_stride[d];
     to += at * p.y_stride[d];
   }
-  write(p.y, p.y_cell, to, inside ? read(p.x, p.x_cell, from) : p.fill);
+  if (inside && p.x_cell == p.y_cell)
+    move(p.x_cell, p.y, to, p.x, from);
+  else
+    write(p.y, p.y_cell, to, inside ? read(p.x, p.x_cell, from) : p.fill);
 }
 
 }  // namespace

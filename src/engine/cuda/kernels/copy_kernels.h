@@ -9,10 +9,11 @@ namespace corolla::engine::cuda {
 
 inline constexpr int kCopyRank = 8;
 
-enum class Cell : int { kHalf, kBfloat, kFloat, kByte, kInt32, kInt64 };
+enum class Cell : int { kHalf, kBfloat, kFloat, kByte, kInt32, kInt64, kDouble };
 
 // For every index i of `dims`: y[sum i_d * y_stride_d] = x[sum i_d * x_stride_d] where every
-// inside_from_d <= i_d < inside_to_d, else `fill`.
+// inside_from_d <= i_d < inside_to_d, else `fill`. Cells of one kind are copied bit by bit, others
+// go through a float.
 struct CopyProblem {
   const void* x = nullptr;
   void* y = nullptr;
