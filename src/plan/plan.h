@@ -145,7 +145,7 @@ struct GlobalAveragePool {
   bool operator==(const GlobalAveragePool&) const = default;
 };
 
-struct Softmax {  // kPlain, over the last dimension
+struct Softmax {  // kPlain, over the last dimension; y may be FP32
   bool operator==(const Softmax&) const = default;
 };
 
@@ -176,6 +176,25 @@ struct Elementwise {
     kAbs,
     kReciprocal,
     kMulAdd,  // three inputs: a * b + c
+    kSin,
+    kCos,
+    kTan,
+    kAsin,
+    kAcos,
+    kAtan,
+    kSinh,
+    kCosh,
+    kAsinh,
+    kAcosh,
+    kAtanh,
+    kFloor,
+    kCeil,
+    kRound,  // halves to even
+    kSign,
+    kSoftplus,  // log(1 + exp(a))
+    kSoftsign,  // a / (1 + |a|)
+    kElu,       // two inputs: a < 0 ? b * (exp(a) - 1) : a
+    kPRelu,     // two inputs: a < 0 ? b * a : a
   } kind = Kind::kIdentity;
   Epilogue epilogue;
   bool operator==(const Elementwise&) const = default;

@@ -62,7 +62,7 @@ void fields(A& a, LayerNorm& v) {
 
 template <class A>
 void fields(A& a, Elementwise& v) {
-  a.choice(v.kind, Elementwise::Kind::kMulAdd);
+  a.choice(v.kind, Elementwise::Kind::kPRelu);
   fields(a, v.epilogue);
 }
 

@@ -8,6 +8,7 @@
 #include "engine/cuda/kernels/general_kernels.h"
 #include "engine/cuda/kernels/search_kernels.h"
 #include "engine/cuda/resize_taps.h"
+#include "plan/ops/activation.h"
 
 namespace corolla::engine::cuda {
 namespace {
@@ -285,7 +286,7 @@ std::optional<Launch> lower_elementwise(const LoweringContext& at, const plan::E
   const bool wide = y.dtype == DType::kFp32;
   if (!(at.is_number(y) || wide || bytes) || shape.size() > kGeneralRank) return std::nullopt;
   const bool multiply_add = op.kind == Kind::kMulAdd;
-  const bool two = multiply_add || (op.kind >= Kind::kAdd && op.kind <= Kind::kMax);
+  const bool two = plan::elementwise_inputs(op.kind) >= 2;
   ElementwiseProblem p;
   p.element = at.element();
   p.kind = static_cast<int>(multiply_add ? Kind::kMul : op.kind);

@@ -111,20 +111,41 @@ Status lower_reduce(Builder& b, const Node& node, Reduce::Kind kind) {
   return ok();
 }
 
+// Over the last dimension; another is brought there and back.
 Status lower_softmax(Builder& b, const Node& node) {
   const Shape& x = b.value(node.inputs[0]).shape;
   if (x.empty()) return no_step("it works on a scalar");
   ASSIGN_OR_RETURN(const int64_t axis, normal_axis(node.attributes.integer("axis", -1), x.size()));
-  for (size_t d = static_cast<size_t>(axis) + 1; d < x.size(); ++d)
-    if (x[d] != 1) return no_step("it works along other than the last dimension");
-  if (static_cast<size_t>(axis) + 1 != x.size()) return no_step("dimensions of 1 follow its axis");
-  ASSIGN_OR_RETURN(const int32_t from, b.read(node.inputs[0]));
-  const int32_t to = b.make(node.outputs[0]);
-  b.step(node.name, Softmax{}, {from}, {to});
-  if (node.op == "LogSoftmax") {
-    const int32_t log = b.make(node.outputs[0]);
-    b.step(node.name + "/log", Elementwise{Elementwise::Kind::kLog, {}}, {to}, {log});
+  ASSIGN_OR_RETURN(int32_t from, b.read(node.inputs[0]));
+  const bool last = static_cast<size_t>(axis) + 1 == x.size();
+  Shape perm, turned = x;  // swapped: the way back is the same
+  for (size_t d = 0; d < x.size(); ++d) perm.push_back(static_cast<int64_t>(d));
+  std::swap(perm[static_cast<size_t>(axis)], perm.back());
+  std::swap(turned[static_cast<size_t>(axis)], turned.back());
+  if (!last) {
+    const int32_t moved = b.make_temporary(node.name + "/last", turned, Layout::kPlain);
+    b.step(node.name + "/last", Transpose{perm}, {from}, {moved});
+    from = moved;
   }
+  // The logarithm of what fp16 cannot hold any more would be infinite.
+  if (node.op == "LogSoftmax") {
+    PlanTensor wide;
+    wide.name = node.name + "/softmax";
+    wide.dtype = DType::kFp32;
+    wide.shape = turned;
+    const int32_t softmax = b.add_tensor(std::move(wide));
+    b.step(node.name, Softmax{}, {from}, {softmax});
+    from = softmax;
+  }
+  const int32_t to = last ? b.make(node.outputs[0])
+                          : b.make_temporary(node.name + "/turned", turned, Layout::kPlain);
+  if (node.op == "LogSoftmax")
+    b.step(node.name + "/log", Elementwise{Elementwise::Kind::kLog, {}}, {from}, {to});
+  else
+    b.step(node.name, Softmax{}, {from}, {to});
+  if (last) return ok();
+  const int32_t back = b.make(node.outputs[0]);
+  b.step(node.name + "/back", Transpose{perm}, {to}, {back});
   return ok();
 }
 

@@ -187,7 +187,7 @@ Status lower_shape(Builder& b, const Node& node) {
   if (node.op == "Slice") return lower_slice(b, node);
   if (node.op == "Pad") return lower_pad(b, node);
   if (node.op == "Gather") return lower_gather(b, node);
-  if (node.op == "Cast") return lower_cast(b, node);
+  if (node.op == "Cast" || node.op == "CastLike") return lower_cast(b, node);
   return lower_expand(b, node);
 }
 

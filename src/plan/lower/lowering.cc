@@ -16,6 +16,7 @@ constexpr Family kFamilies[] = {
     {" Conv corolla.Conv ", lower_conv},
     {" Gemm MatMul corolla.Gemm ", lower_gemm},
     {" Reshape Flatten Squeeze Unsqueeze Identity Transpose Concat Split Slice Pad Gather Cast "
+     "CastLike "
      "Expand corolla.Relayout ",
      lower_shape},
     {" MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize ", lower_picture},

@@ -355,16 +355,56 @@ TEST(Lowering, SignedActivationsBecomeUnsignedOnes) {
   EXPECT_LE(compiled_difference(model, DType::kInt8, 2), 0.002);
 }
 
+TEST(Lowering, FunctionsOfOneNumber) {
+  for (const char* op : {"Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "Softplus",
+                         "Softsign", "Elu", "Selu", "Mish"}) {
+    GraphMaker m;
+    m.output(m.node(op, {m.node("Tanh", {m.input("x", {3, 40})})}));
+    EXPECT_LE(compiled_difference(m.finish_model(), DType::kFp32, 1), 1e-5) << op;
+  }
+  for (const char* op : {"Floor", "Ceil", "Round", "Sign"}) {
+    GraphMaker m;
+    m.output(m.node(op, {m.input("x", {3, 40})}));
+    EXPECT_EQ(compiled_difference(m.finish_model(), DType::kFp32, 1), 0) << op;
+  }
+  GraphMaker m;
+  const ValueId picture = m.input("x", {2, 5, 4, 4});
+  m.output(
+      m.node("PRelu", {m.node("MaxPool", {picture}, {{"kernel_shape", std::vector<int64_t>{2, 2}}}),
+                       m.weight({5, 1, 1})}));
+  EXPECT_LE(compiled_difference(m.finish_model(), DType::kFp32, 1), 1e-6);
+}
+
+TEST(Lowering, SoftmaxAlongAnyDimension) {
+  for (const char* op : {"Softmax", "LogSoftmax"})
+    for (const int64_t axis : {0, 1, 2, -1}) {
+      GraphMaker m;
+      m.output(m.node(op, {m.input("x", {3, 5, 7})}, {{"axis", axis}}));
+      EXPECT_LE(compiled_difference(m.finish_model(), DType::kFp32, 1), 1e-6) << op << axis;
+    }
+}
+
+TEST(Lowering, TheLogarithmOfASmallProbabilityIsFinite) {
+  GraphMaker m;
+  m.output(m.node("LogSoftmax", {m.input("x", {1, 2})}));
+  const auto plan = compile(m.finish_model(), {});
+  ASSERT_TRUE(plan.ok()) << plan.error().what;
+  const Tensor x = Tensor::of_floats({1, 2}, std::vector<float>{0, 30});  // exp(-30) is no fp16
+  const auto made = run_program(*plan, plan->programs[0], std::span(&x, 1));
+  ASSERT_TRUE(made.ok()) << made.error().what;
+  EXPECT_NEAR((*made)[0].floats()[0], -30, 0.02);
+}
+
 TEST(Lowering, WhatCannotBeLoweredIsListedAtOnce) {
   GraphMaker m;
   const ValueId x = m.input("x", {1, 8});
-  m.output(m.node("Softsign", {m.node("Relu", {m.node("Sin", {x})})}));
-  m.output(m.node("Mish", {x}));
+  m.output(m.node("Softsign", {m.node("Relu", {m.node("Celu", {x})})}));
+  m.output(m.node("Shrink", {x}));
   const auto plan = compile(m.finish_model(), {});
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, Code::kUnsupported);
-  EXPECT_NE(plan.error().what.find("Sin0 (Sin)"), std::string::npos) << plan.error().what;
-  EXPECT_NE(plan.error().what.find("Mish3 (Mish)"), std::string::npos) << plan.error().what;
+  EXPECT_NE(plan.error().what.find("Celu0 (Celu)"), std::string::npos) << plan.error().what;
+  EXPECT_NE(plan.error().what.find("Shrink3 (Shrink)"), std::string::npos) << plan.error().what;
 }
 
 TEST(Lowering, WeightsThatFp16CannotHoldAreRefused) {

@@ -51,12 +51,41 @@ struct KindEntry {
 };
 
 constexpr KindEntry kKinds[] = {
-    {Kind::kIdentity, "identity", 1}, {Kind::kAdd, "add", 2}, {Kind::kSub, "sub", 2},
-    {Kind::kMul, "mul", 2},           {Kind::kDiv, "div", 2}, {Kind::kPow, "pow", 2},
-    {Kind::kMin, "min", 2},           {Kind::kMax, "max", 2}, {Kind::kSqrt, "sqrt", 1},
-    {Kind::kExp, "exp", 1},           {Kind::kLog, "log", 1}, {Kind::kErf, "erf", 1},
-    {Kind::kNeg, "neg", 1},           {Kind::kAbs, "abs", 1}, {Kind::kReciprocal, "reciprocal", 1},
+    {Kind::kIdentity, "identity", 1},
+    {Kind::kAdd, "add", 2},
+    {Kind::kSub, "sub", 2},
+    {Kind::kMul, "mul", 2},
+    {Kind::kDiv, "div", 2},
+    {Kind::kPow, "pow", 2},
+    {Kind::kMin, "min", 2},
+    {Kind::kMax, "max", 2},
+    {Kind::kSqrt, "sqrt", 1},
+    {Kind::kExp, "exp", 1},
+    {Kind::kLog, "log", 1},
+    {Kind::kErf, "erf", 1},
+    {Kind::kNeg, "neg", 1},
+    {Kind::kAbs, "abs", 1},
+    {Kind::kReciprocal, "reciprocal", 1},
     {Kind::kMulAdd, "mul_add", 3},
+    {Kind::kSin, "sin", 1},
+    {Kind::kCos, "cos", 1},
+    {Kind::kTan, "tan", 1},
+    {Kind::kAsin, "asin", 1},
+    {Kind::kAcos, "acos", 1},
+    {Kind::kAtan, "atan", 1},
+    {Kind::kSinh, "sinh", 1},
+    {Kind::kCosh, "cosh", 1},
+    {Kind::kAsinh, "asinh", 1},
+    {Kind::kAcosh, "acosh", 1},
+    {Kind::kAtanh, "atanh", 1},
+    {Kind::kFloor, "floor", 1},
+    {Kind::kCeil, "ceil", 1},
+    {Kind::kRound, "round", 1},
+    {Kind::kSign, "sign", 1},
+    {Kind::kSoftplus, "softplus", 1},
+    {Kind::kSoftsign, "softsign", 1},
+    {Kind::kElu, "elu", 2},
+    {Kind::kPRelu, "prelu", 2},
 };
 
 }  // namespace
@@ -104,6 +133,44 @@ float elementwise(Kind kind, float a, float b, float c) {
       return 1 / a;
     case Kind::kMulAdd:
       return a * b + c;
+    case Kind::kSin:
+      return std::sin(a);
+    case Kind::kCos:
+      return std::cos(a);
+    case Kind::kTan:
+      return std::tan(a);
+    case Kind::kAsin:
+      return std::asin(a);
+    case Kind::kAcos:
+      return std::acos(a);
+    case Kind::kAtan:
+      return std::atan(a);
+    case Kind::kSinh:
+      return std::sinh(a);
+    case Kind::kCosh:
+      return std::cosh(a);
+    case Kind::kAsinh:
+      return std::asinh(a);
+    case Kind::kAcosh:
+      return std::acosh(a);
+    case Kind::kAtanh:
+      return std::atanh(a);
+    case Kind::kFloor:
+      return std::floor(a);
+    case Kind::kCeil:
+      return std::ceil(a);
+    case Kind::kRound:
+      return std::nearbyint(a);
+    case Kind::kSign:
+      return a > 0 ? 1.0f : a < 0 ? -1.0f : a;
+    case Kind::kSoftplus:
+      return std::max(a, 0.0f) + std::log1p(std::exp(-std::fabs(a)));
+    case Kind::kSoftsign:
+      return a / (1 + std::fabs(a));
+    case Kind::kElu:
+      return a < 0 ? b * std::expm1(a) : a;
+    case Kind::kPRelu:
+      return a < 0 ? b * a : a;
   }
   CHECK(false, "an elementwise kind of no name");
 }

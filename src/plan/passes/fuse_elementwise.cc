@@ -1,4 +1,5 @@
 // What is left of arithmetic and activations in the one form that steps have.
+#include "plan/onnx_reader.h"
 #include "plan/ops/activation.h"
 #include "plan/passes/pass.h"
 #include "plan/passes/rewrite.h"
@@ -12,13 +13,22 @@ struct Name {
 };
 
 constexpr Name kNames[] = {
-    {"Add", Elementwise::Kind::kAdd}, {"Sub", Elementwise::Kind::kSub},
-    {"Mul", Elementwise::Kind::kMul}, {"Div", Elementwise::Kind::kDiv},
-    {"Pow", Elementwise::Kind::kPow}, {"Min", Elementwise::Kind::kMin},
-    {"Max", Elementwise::Kind::kMax}, {"Sqrt", Elementwise::Kind::kSqrt},
-    {"Exp", Elementwise::Kind::kExp}, {"Log", Elementwise::Kind::kLog},
-    {"Erf", Elementwise::Kind::kErf}, {"Neg", Elementwise::Kind::kNeg},
-    {"Abs", Elementwise::Kind::kAbs}, {"Reciprocal", Elementwise::Kind::kReciprocal},
+    {"Add", Elementwise::Kind::kAdd},           {"Sub", Elementwise::Kind::kSub},
+    {"Mul", Elementwise::Kind::kMul},           {"Div", Elementwise::Kind::kDiv},
+    {"Pow", Elementwise::Kind::kPow},           {"Min", Elementwise::Kind::kMin},
+    {"Max", Elementwise::Kind::kMax},           {"Sqrt", Elementwise::Kind::kSqrt},
+    {"Exp", Elementwise::Kind::kExp},           {"Log", Elementwise::Kind::kLog},
+    {"Erf", Elementwise::Kind::kErf},           {"Neg", Elementwise::Kind::kNeg},
+    {"Abs", Elementwise::Kind::kAbs},           {"Reciprocal", Elementwise::Kind::kReciprocal},
+    {"Sin", Elementwise::Kind::kSin},           {"Cos", Elementwise::Kind::kCos},
+    {"Tan", Elementwise::Kind::kTan},           {"Asin", Elementwise::Kind::kAsin},
+    {"Acos", Elementwise::Kind::kAcos},         {"Atan", Elementwise::Kind::kAtan},
+    {"Sinh", Elementwise::Kind::kSinh},         {"Cosh", Elementwise::Kind::kCosh},
+    {"Asinh", Elementwise::Kind::kAsinh},       {"Acosh", Elementwise::Kind::kAcosh},
+    {"Atanh", Elementwise::Kind::kAtanh},       {"Floor", Elementwise::Kind::kFloor},
+    {"Ceil", Elementwise::Kind::kCeil},         {"Round", Elementwise::Kind::kRound},
+    {"Sign", Elementwise::Kind::kSign},         {"Softplus", Elementwise::Kind::kSoftplus},
+    {"Softsign", Elementwise::Kind::kSoftsign}, {"PRelu", Elementwise::Kind::kPRelu},
 };
 
 void become(Node& node, Elementwise::Kind kind, const Epilogue& epilogue) {
@@ -70,9 +80,52 @@ bool fuse(Graph& graph, const Uses& uses, size_t n) {
   return false;
 }
 
+// Activations whose numbers are attributes, in arithmetic: what is a constant there is an operand.
+Status spell_out(Graph& graph) {
+  std::vector<Node> nodes;
+  const auto constant = [&](const Node& node, std::string_view what, float value) {
+    return graph.add_constant(node.name + "/" + std::string(what), Tensor::scalar(value));
+  };
+  const auto before = [&](Node& node, std::string op, std::vector<ValueId> inputs) {
+    Node added;
+    added.name = graph.unique_name(node.name + "/" + op);
+    added.op = std::move(op);
+    added.inputs = std::move(inputs);
+    added.outputs = {add_result(graph, added.name)};
+    node.inputs[0] = added.outputs[0];
+    nodes.push_back(std::move(added));
+  };
+  const auto elu = [&](Node& node, float alpha) {
+    become(node, Elementwise::Kind::kElu, {});
+    node.inputs.push_back(constant(node, "alpha", alpha));
+  };
+  for (Node& node : graph.nodes) {
+    if (node.op == "Elu") {
+      elu(node, node.attributes.number("alpha", 1));
+    } else if (node.op == "Selu") {  // gamma * elu(x)
+      const float alpha = node.attributes.number("alpha", 1.67326319f);
+      const ValueId gamma = constant(node, "gamma", node.attributes.number("gamma", 1.05070102f));
+      before(node, "Elu", node.inputs);
+      elu(nodes.back(), alpha);
+      become(node, Elementwise::Kind::kMul, {});
+      node.inputs.push_back(gamma);
+    } else if (node.op == "Mish") {  // x * tanh(softplus(x))
+      const ValueId x = node.inputs[0];
+      before(node, "Softplus", {x});
+      before(node, "Tanh", {node.inputs[0]});
+      become(node, Elementwise::Kind::kMul, {});
+      node.inputs.push_back(x);
+    }
+    nodes.push_back(std::move(node));
+  }
+  graph.nodes = std::move(nodes);
+  return infer_graph(graph, false);
+}
+
 }  // namespace
 
 Status fuse_elementwise(Graph& graph, const PassContext&) {
+  RETURN_IF_ERROR(spell_out(graph));
   for (Node& node : graph.nodes) {
     if (node.outputs.empty() || !is_float(graph.value(node.outputs[0]).dtype)) continue;
     if (const auto epilogue = activation_of(node, graph)) {

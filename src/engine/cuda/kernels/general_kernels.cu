@@ -101,6 +101,25 @@ __device__ float combine(int kind, float a, float b) {
     case 12: return -a;
     case 13: return fabsf(a);
     case 14: return 1.f / a;
+    case 16: return sinf(a);
+    case 17: return cosf(a);
+    case 18: return tanf(a);
+    case 19: return asinf(a);
+    case 20: return acosf(a);
+    case 21: return atanf(a);
+    case 22: return sinhf(a);
+    case 23: return coshf(a);
+    case 24: return asinhf(a);
+    case 25: return acoshf(a);
+    case 26: return atanhf(a);
+    case 27: return floorf(a);
+    case 28: return ceilf(a);
+    case 29: return rintf(a);
+    case 30: return a > 0.f ? 1.f : a < 0.f ? -1.f : a;
+    case 31: return fmaxf(a, 0.f) + log1pf(expf(-fabsf(a)));
+    case 32: return a / (1.f + fabsf(a));
+    case 33: return a < 0.f ? b * expm1f(a) : a;
+    case 34: return a < 0.f ? b * a : a;
     default: return a;
   }
 }
