@@ -181,6 +181,23 @@ def pictures(folder):
     m.write(folder, m.conv(m.node("Mul", y, s), 20, 9, kernel=1))
 
 
+def functions(folder):
+    for op in ("Softmax", "LogSoftmax"):
+        for axis in (0, 1, 2):
+            m = Maker(f"{op}_axis{axis}", (3, 33, 70))
+            m.write(folder, m.node(op, "x", axis=axis))
+        m = Maker(f"{op}_of_channels", (2, 3, 9, 9))
+        m.write(folder, m.node(op, m.conv("x", 3, 12), axis=1))
+    m = Maker("log_of_small_probabilities", (4, 50))
+    m.write(folder, m.node("LogSoftmax", m.node("Mul", "x", m.constant(np.float32(9))), axis=-1))
+    for op in ("Sin", "Cos", "Softplus", "Softsign", "Elu", "Selu", "Mish", "Floor", "Sign"):  # between convolutions, with channels that pad
+        m = Maker(f"{op}_between_convolutions", (2, 3, 9, 9))
+        y = m.node(op, m.node("MaxPool", "x", kernel_shape=[2, 2]) if op in ("Floor", "Sign") else m.conv("x", 3, 12))
+        m.write(folder, m.conv(y, 3 if op in ("Floor", "Sign") else 12, 7))
+    m = Maker("PRelu_between_convolutions", (2, 3, 9, 9))
+    m.write(folder, m.conv(m.node("PRelu", m.conv("x", 3, 12), m.normal(12, 1, 1)), 12, 7))
+
+
 def bytes_(folder):
     for name, inputs, outputs, group in (("plain", 32, 48, 1), ("odd_channels", 12, 20, 1), ("grouped", 32, 48, 4), ("depthwise", 24, 24, 24), ("depthwise_odd", 20, 20, 20), ("twice_as_many", 12, 24, 12)):
         for kind, zero in ((np.uint8, 117), (np.int8, 5), (np.uint8, 0)):
@@ -211,6 +228,6 @@ def bytes_(folder):
 
 if __name__ == "__main__":
     root = pathlib.Path(sys.argv[1])
-    for make in (searches, resizes, norms, transformers, pictures):
+    for make in (searches, resizes, norms, transformers, pictures, functions):
         make(root / "float")
     bytes_(root / "int8")

@@ -22,6 +22,7 @@ UNCHANGED = {"Not": 7}
 REASONS = [
     (r"of type FLOAT[48]|of type U?INT4|of type STRING|of type UNDEFINED|of type type number|makes (FLOAT[48]|U?INT4|STRING|type number)|training mode|its mask is not offered", "not read at all: 8-bit floats, 4 bits, strings, training"),
     (r"takes floats|take floats|reads .* of type (U?INT|BOOL)|casts |of type (U?INT\d+|BOOL)", "whole numbers or truth values as data"),
+    (r"beyond what fp16 holds", "numbers on the way that fp16 does not hold"),
     (r"FP64", "64-bit floats"),
     (r"makes nothing", "tensors without elements"),
     (r"no step does it", "operators that plans do not have"),
@@ -31,8 +32,8 @@ REASONS = [
 
 
 def cases_of_folder(folder):
-    """As onnx_cases."""
-    return [(p.parent.name, f"1e-3 1e-7 {p.parent}\n") for p in sorted(folder.glob("*/model.onnx"))]
+    """As onnx_cases. Models of several steps, with numbers of the order of one, each rounded: 1e-3 more."""
+    return [(p.parent.name, f"1e-3 1e-3 {p.parent}\n") for p in sorted(folder.glob("*/model.onnx"))]
 
 
 def onnx_cases(claimed, scratch):

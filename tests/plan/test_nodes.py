@@ -1,6 +1,6 @@
-"""ONNX's own node tests for every operator that is claimed: the reader and the interpreter pass them all.
+"""ONNX's own node tests for every operator that is claimed: the reader and the interpreter pass them all, and plans, run in host memory step by step, all that they do not refuse.
 
-One process runs them all (build/bin/plan_node_tests). Out of the question are only models of types and modes that Corolla does not offer; those must be refused with a sentence that
+One process runs them all (build/bin/plan_node_tests); on a GPU bench/gpu/nodes.py does. Out of the question are only models of types and modes that Corolla does not offer; those must be refused with a sentence that
 says so.
 """
 import pathlib
@@ -39,18 +39,27 @@ def folder_of(case, model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    """{case name: what the runner said}, for every case that uses claimed operators alone."""
-    claimed, lines, names = claimed_operators(), [], []
+def cases(tmp_path_factory):
+    """{case name: the runner's line}, for every case that uses claimed operators alone."""
+    claimed, lines = claimed_operators(), {}
     for case in onnx.backend.test.loader.load_model_tests(kind="node"):
         model = onnx.load(f"{case.model_dir}/model.onnx")
         if all(not n.domain and n.op_type in claimed for n in model.graph.node):
-            lines.append(f"{case.rtol} {case.atol} {folder_of(case, model, tmp_path_factory)}\n")
-            names.append(case.name)
-    run = subprocess.run([RUNNER], input="".join(lines), capture_output=True, text=True, check=True)
+            lines[case.name] = f"{case.rtol} {case.atol} {folder_of(case, model, tmp_path_factory)}\n"
+    return lines
+
+
+def said_of(cases, *arguments):
+    """{case name: what the runner said}."""
+    run = subprocess.run([RUNNER, *arguments], input="".join(cases.values()), capture_output=True, text=True, check=True)
     said = run.stdout.splitlines()
-    assert len(said) == len(names), run.stderr
-    return dict(zip(names, said))
+    assert len(said) == len(cases), run.stderr
+    return dict(zip(cases, said))
+
+
+@pytest.fixture(scope="module")
+def answers(cases):
+    return said_of(cases)
 
 
 def test_every_claimed_operator_passes(answers):
@@ -65,3 +74,12 @@ def test_every_claimed_operator_is_tested(answers):
               for n in onnx.load(f"{case.model_dir}/model.onnx").graph.node}
     untested = {op for op in claimed_operators() if not op.startswith("corolla.")} - tested
     assert untested <= {"GlobalMaxPool", "Upsample"}, untested
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_plans_compute_what_they_do_not_refuse(cases, precision):
+    said = said_of(cases, "--plan", precision).values()
+    assert not [s for s in said if s.startswith("fail ")]
+    assert sum(s.startswith("pass ") for s in said) >= 540
+    refused = [s for s in said if s.startswith("refused ")]
+    assert all(len(s.split(": ", 1)[1]) > 20 for s in refused)  # each with a reason

@@ -98,6 +98,23 @@ Result<std::vector<Tensor>> answer_of_rounded(const Model& model, const NodeSet&
   return interpret(model.graph, inputs);
 }
 
+// kUnsupported when the model makes numbers on its way that FP16 does not hold.
+Status check_range(const Model& model, const NodeSet& set) {
+  std::string over;
+  InterpretOptions options;
+  options.after_node = [&](const Node& node, std::span<const Tensor> made) {
+    for (const Tensor& tensor : made)
+      if (is_float(tensor.dtype()))
+        for (const double v : tensor.doubles())
+          if (std::isfinite(v) && std::fabs(v) > kLargestFp16)
+            over = "node '" + node.name + "' makes " + std::to_string(v) +
+                   ", which is beyond what fp16 holds";
+  };
+  ASSIGN_OR_RETURN(const auto made, interpret(model.graph, set.inputs, options));
+  (void)made;
+  return over.empty() ? ok() : Status(Error{Code::kUnsupported, over});
+}
+
 bool is_refusal(const Error& error) {
   return error.code == Code::kUnsupported || error.code == Code::kInvalidArgument;
 }
@@ -189,6 +206,9 @@ Result<std::string> check_plans(const NodeCase& test, Tolerance tolerance, DType
           found = std::move(again);
           rounded = true;
         }
+      }
+      if (!found.ok() && precision == DType::kFp16) {
+        RETURN_IF_ERROR(check_range(test.model, set));
       }
       if (!found.ok()) return found.error();
       share = std::max(share, *found);
