@@ -4,16 +4,15 @@
 // the plan's steps mean (step_tolerance). Exits with 3 after a case that broke the device.
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <mutex>
 
 #include "base/log.h"
 #include "engine/cuda/cuda_engine.h"
 #include "engine/reply_memory.h"
+#include "engine/submit_and_wait.h"
 #include "plan/plan_file.h"
 #include "plan/program_reference.h"
 #include "plan/testing/node_case.h"
@@ -62,11 +61,10 @@ class Device {
       inputs.push_back({tensor.dtype(), tensor.shape(), tensor.bytes()});
     engine::ReplyMemory reply;
     engine::Request request{inputs, 1, &reply};
-    if (const Status done = submit(**loaded, request); !done.ok()) {
-      broken_ = true;
-      return Error{Code::kInternal, "the device is broken: " + done.error().what};
-    }
-    RETURN_IF_ERROR(request.outcome);
+    const Status done = engine::submit_and_wait(*engine_, **loaded, request);
+    broken_ = !done.ok() && request.outcome.ok();
+    if (broken_) return Error{Code::kInternal, "the device is broken: " + done.error().what};
+    RETURN_IF_ERROR(done);
     std::vector<Tensor> outputs;
     for (const auto& [number, output] : reply.outputs) {
       ASSIGN_OR_RETURN(Tensor tensor, Tensor::make(output.dtype, output.shape));
@@ -77,22 +75,6 @@ class Device {
   }
 
  private:
-  Status submit(engine::Model& model, engine::Request& request) {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-    Status status = ok();
-    engine_->submit(model, std::span(&request, 1), [&](Status s, const engine::Timing&) {
-      const std::lock_guard lock(mutex);
-      status = std::move(s);
-      done = true;
-      changed.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return done; });
-    return status;
-  }
-
   std::unique_ptr<engine::Engine> engine_;
   std::string file_;
   bool broken_ = false;
