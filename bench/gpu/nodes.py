@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plan"))
+from onnx_cases import claimed_operators, onnx_cases
+
 SECONDS_A_CASE = 30
-# Operators that only ever had one form are tested in opsets too old to be read otherwise.
-UNCHANGED = {"Not": 7}
 # Why a case is refused, as the table says it; the first that fits.
 REASONS = [
     (r"of type FLOAT[48]|of type U?INT4|of type STRING|of type UNDEFINED|of type type number|makes (FLOAT[48]|U?INT4|STRING|type number)|training mode|its mask is not offered", "not read at all: 8-bit floats, 4 bits, strings, training"),
@@ -34,29 +35,6 @@ REASONS = [
 def cases_of_folder(folder):
     """As onnx_cases. Models of several steps, with numbers of the order of one, each rounded: 1e-3 more."""
     return [(p.parent.name, f"1e-3 1e-3 {p.parent}\n") for p in sorted(folder.glob("*/model.onnx"))]
-
-
-def onnx_cases(claimed, scratch):
-    """(name, line for the runner) of every case that uses claimed operators alone."""
-    import onnx
-    import onnx.backend.test.loader
-
-    for case in onnx.backend.test.loader.load_model_tests(kind="node"):
-        if case.model_dir is None:
-            sys.exit(f"nodes.py: onnx {onnx.__version__} brings its cases without files; install onnx 1.19.1, or name a folder of cases with --cases.")
-        model = onnx.load(f"{case.model_dir}/model.onnx")
-        if any(n.domain or n.op_type not in claimed for n in model.graph.node):
-            continue
-        folder = case.model_dir
-        if model.opset_import[0].version < 7 and not {n.op_type for n in model.graph.node} - UNCHANGED.keys():
-            folder = scratch / case.name
-            folder.mkdir(exist_ok=True)
-            model.opset_import[0].version = 7
-            onnx.save(model, folder / "model.onnx")
-            for data in (p for p in pathlib.Path(case.model_dir).iterdir() if p.is_dir()):
-                if not (folder / data.name).exists():
-                    (folder / data.name).symlink_to(data)
-        yield case.name, f"{case.rtol} {case.atol} {folder}\n"
 
 
 def answers(command, lines):
@@ -102,10 +80,9 @@ def main():
     parser.add_argument("--host", action="store_true", help="in host memory, by plan_node_tests")
     parser.add_argument("--show", action="store_true", help="every case that was refused, too")
     wishes = parser.parse_args()
-    operators = subprocess.run([wishes.bin / "plan_node_tests", "--operators"], capture_output=True, text=True, check=True).stdout.split()
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        todo = cases_of_folder(wishes.cases) if wishes.cases else list(onnx_cases(set(operators) | {"Upsample", "Dropout"}, pathlib.Path(scratch)))
+        todo = cases_of_folder(wishes.cases) if wishes.cases else list(onnx_cases(claimed_operators(wishes.bin), pathlib.Path(scratch)).items())
         for kind in wishes.type:
             command = [wishes.bin / "plan_node_tests", "--plan", kind] if wishes.host else [wishes.bin / "gpu_node_tests", kind]
             said = answers(command, [line for _, line in todo])

@@ -3,7 +3,6 @@
 One process runs them all (build/bin/plan_node_tests); on a GPU bench/gpu/nodes.py does. Out of the question are only models of types and modes that Corolla does not offer; those must be refused with a sentence that
 says so.
 """
-import pathlib
 import re
 import subprocess
 
@@ -12,41 +11,17 @@ import onnx.backend.test.loader
 import pytest
 
 from conftest import BIN
+from onnx_cases import claimed_operators, onnx_cases
 
 # Not refused for what they compute but for what they compute it with.
 REFUSED = re.compile(r"of type (FLOAT8\w+|FLOAT4\w+|U?INT4|STRING|UNDEFINED|type number \d+), which is not supported|makes (FLOAT8\w+|FLOAT4\w+|U?INT4|STRING|type number \d+), which is"
                      r" not supported|training mode|its mask is not offered")
-# Operators that only ever had one form are tested in opsets too old to be read otherwise.
-UNCHANGED = {"Not": 7}
 RUNNER = BIN / "plan_node_tests"
-
-
-def claimed_operators():
-    return set(subprocess.run([RUNNER, "--operators"], capture_output=True, text=True, check=True).stdout.split()) | {"Upsample", "Dropout"}
-
-
-def folder_of(case, model, tmp_path_factory):
-    """The case's folder, or a copy whose model is of an opset that can be read and means the same."""
-    opset = model.opset_import[0].version
-    if opset >= 7 or {n.op_type for n in model.graph.node} - UNCHANGED.keys():
-        return case.model_dir
-    copy = tmp_path_factory.mktemp(case.name)
-    model.opset_import[0].version = 7
-    onnx.save(model, copy / "model.onnx")
-    for data in sorted(p for p in pathlib.Path(case.model_dir).iterdir() if p.is_dir()):
-        (copy / data.name).symlink_to(data)
-    return copy
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
-    """{case name: the runner's line}, for every case that uses claimed operators alone."""
-    claimed, lines = claimed_operators(), {}
-    for case in onnx.backend.test.loader.load_model_tests(kind="node"):
-        model = onnx.load(f"{case.model_dir}/model.onnx")
-        if all(not n.domain and n.op_type in claimed for n in model.graph.node):
-            lines[case.name] = f"{case.rtol} {case.atol} {folder_of(case, model, tmp_path_factory)}\n"
-    return lines
+    return onnx_cases(claimed_operators(BIN), tmp_path_factory.mktemp("cases"))
 
 
 def said_of(cases, *arguments):
@@ -72,7 +47,7 @@ def test_every_claimed_operator_is_tested(answers):
     """A case passed for each, but for the few of which ONNX has none alone."""
     tested = {n.op_type for case in onnx.backend.test.loader.load_model_tests(kind="node") if answers.get(case.name, "").startswith("pass ")
               for n in onnx.load(f"{case.model_dir}/model.onnx").graph.node}
-    untested = {op for op in claimed_operators() if not op.startswith("corolla.")} - tested
+    untested = {op for op in claimed_operators(BIN) if not op.startswith("corolla.")} - tested
     assert untested <= {"GlobalMaxPool", "Upsample"}, untested
 
 
