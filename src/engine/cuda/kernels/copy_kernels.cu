@@ -2,12 +2,11 @@
 #include <cuda_fp16.h>
 
 #include "engine/cuda/kernels/copy_kernels.h"
+#include "engine/cuda/kernels/items.cuh"
 #include "engine/cuda/kernels/ptx.cuh"
 
 namespace corolla::engine::cuda {
 namespace {
-
-constexpr int kThreads = 256;
 
 __device__ float read(const void* x, Cell cell, int64_t at) {
   switch (cell) {
@@ -54,7 +53,7 @@ __device__ void move(Cell cell, void* y, int64_t to, const void* x, int64_t from
 __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ CopyProblem p) {
   ptx::let_next_start();
   ptx::wait_for_previous();
-  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t i = item();
   if (i >= p.count) return;
   int64_t rest = i, from = 0, to = 0;
   bool inside = true;
@@ -78,8 +77,7 @@ __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ 
 
 cudaError_t launch_copy(const CopyProblem& p, const Launching& launching) {
   if (p.count == 0) return cudaSuccess;
-  return launch(reinterpret_cast<const void*>(&copy_kernel), dim3(static_cast<unsigned>((p.count + kThreads - 1) / kThreads)), kThreads,
-                p, launching);
+  return launch(reinterpret_cast<const void*>(&copy_kernel), grid_of(p.count), kThreads, p, launching);
 }
 
 }  // namespace corolla::engine::cuda
